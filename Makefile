@@ -6,7 +6,7 @@
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
 # make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER"); fails where one is slow
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
-# make bench-live    what a live sensor loses, and what it takes of a core (root)
+# make bench-live    what a live sensor loses, and what it takes of a core (root); fails beyond its limits
 # make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes
 # make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --kept FOLDER": goes on where it was stopped)
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"

@@ -6,6 +6,7 @@ A window's coverage is stored together with the last of its rows, or after them,
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class Absence:
     def __init__(self, store: Store, observer: str | None, note: Callable[[Text], None]) -> None:
         self._store, self._observer, self._note = store, observer, note
         self._since = self._until = 0  # from when on not all is stored, 0 where that is told or nobody was before; up to when all is
+        self._began = 0  # where nothing was stored before: when the first listened, by the clock of this machine
         self._run = ""
         self.again = False  # whether what was heard before comes once more: rows of it that are stored stay as they are
 
@@ -43,8 +45,11 @@ class Absence:
         self._run = run
         if told := _read(self._store.state(self._name)):
             self.again = told["running"] and told["run"] == run
-            self._since = self._until = max(told["until"], self._whole() if told["running"] else 0)
+            self._until = max(told["until"], self._whole() if told["running"] else 0)
+            self._began = told["began"]
+            self._since = self._until or self._began
             self._note(text("cli.watch.killed" if told["running"] else "cli.watch.ended", since=both(self._since) if self._since else text("cli.watch.first")))
+        self._began = self._began or time.time_ns()
         return self._kept(running=True)
 
     def mark(self, batch: Batch, first: int | None) -> Batch:
@@ -65,7 +70,7 @@ class Absence:
         return self._kept(running=False) if self._observer else {}
 
     def _kept(self, running: bool) -> dict[str, bytes]:
-        return {self._name: json.dumps({"until": self._until, "running": running, "run": self._run}).encode()}
+        return {self._name: json.dumps({"until": self._until, "began": self._began, "running": running, "run": self._run}).encode()}
 
     @property
     def _name(self) -> str:
@@ -74,13 +79,14 @@ class Absence:
     def _whole(self) -> int:
         """Up to when all windows are there."""
         query = Query(sort="-@timestamp", limit=1, where=Match("observer.name", self._observer or "", cased=True))
-        return max((int(row["event.end"].value) for row in self._store.read("coverage", query).to_pylist()), default=0)
+        ends: Any = self._store.read("coverage", query).column("event.end").cast(pa.int64())
+        return compute.max(ends).as_py() or 0
 
 
 def _read(kept: bytes | None) -> dict[str, Any] | None:
     """What the one before has kept; None where there was none, or another version."""
     try:
         told: Any = json.loads(kept or b"")
-        return {"until": int(told["until"]), "running": bool(told["running"]), "run": str(told.get("run", ""))}
+        return {"until": int(told["until"]), "running": bool(told["running"]), "run": str(told.get("run", "")), "began": int(told.get("began", 0))}
     except (ValueError, KeyError, TypeError):
         return None

@@ -44,7 +44,7 @@ def _cells(operation: Mapping[str, Any], language: str) -> list[str]:
         _end(operation["source"]),
         _end(operation["destination"]) + ("" if unit is None else f" · {unit}"),
         " · ".join((str(operation["action"]), *_besides(operation))),
-        _object(operation),
+        " · ".join(part for part in (*operation.get("tags", ()), _object(operation)) if part),
         " ".join([_outcome(operation, language), *operation["anomaly"]]),
     ]
     return [clean(cell) for cell in cells]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from balefire.screen import cell, clean
 from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
-from records.assets import changes_of
-from records.claims import CONTESTED
+from records.assets import changes_of, contested
 from records.facts import ADDRESS, MOST_TEXT, is_cut
-from records.wording import role_words, say_or, source_words
+from records.wording import device_words, role_words, say_or, source_words
 from sensors.statements import is_group
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def show_asset(screen: Screen, asset: Asset, disagreements: list[Disagreement], 
     """Name and what it is, facts, changes, conflicts, what lists say otherwise, peers."""
     from rich.text import Text
 
-    device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
+    device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), screen.language)
     facts = [role_words(asset.role, screen.language), device, span(asset.first, asset.last, screen.language) + " UTC", asset.id]
     parts: list[RenderableType] = [
         Text(cell(asset.name), "bold"),
@@ -75,8 +74,7 @@ def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
 def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
     lines: list[RenderableType] = [
         indented(Prose(screen.say("cli.asset.contested", address=each.address, other=each.other, time=shown(each.first, screen.language))))
-        for each in asset.conflicts
-        if each.kind == CONTESTED
+        for each in contested(asset.conflicts)
     ]
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
 

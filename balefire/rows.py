@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from balefire.screen import cell, clean, cut, severity_text, table
 from balefire.times import shown as shown_time
+from records.assets import contested
 from records.model import severity_word
 from records.nesting import period
-from records.wording import role_words, say, say_or
+from records.store.rows import conflicts_of
+from records.wording import device_words, role_words, say, say_or
 from sensors.protocol import is_label
 
 if TYPE_CHECKING:
@@ -71,9 +73,7 @@ def _addresses(row: Row, language: str) -> object:
     """The addresses of an asset, and how many of them others claim, too."""
     from rich.text import Text
 
-    told = row["conflicts"]
-    conflicts: list[Row] = json.loads(told) if isinstance(told, str) else told or []
-    count = len({each["address"] for each in conflicts})
+    count = len({each.address for each in contested(conflicts_of(row))})
     marks = [say(f"cli.asset.disputed.{'one' if count == 1 else 'many'}", language, count=count)] if count else []
     return Text("\n".join([*(cell(each) for each in row["addresses"] or ()), *marks]))
 
@@ -170,8 +170,8 @@ def _criticality(row: Row, language: str) -> object:
     return say_or(f"dashboard.assets.matters.{word}", language, word) if word else None
 
 
-def _device(row: Row, _language: str) -> object:
-    return " ".join(str(row[name]) for name in ("vendor", "model", "firmware") if row[name])
+def _device(row: Row, language: str) -> object:
+    return device_words(row["addresses"] or (), (row[name] for name in ("vendor", "model", "firmware")), language)
 
 
 # fmt: off

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from balefire.identities import UnknownError, asset_named, one
-from dashboards.evidence import AROUND, Kept, Taken, add, kept_for, named, together
+from dashboards.evidence import AROUND, Kept, Taken, add, kept_for, kept_of, named, together
 from records import scratch
 from records.addresses import is_mac
 from records.asking import moments
@@ -15,7 +15,6 @@ from records.errors import UsageError
 from records.model import PacketRef
 from records.query import Query
 from records.schema import EVIDENCE, FINDING
-from records.search import Match
 from records.store.columns import decoded, flat
 from sensors.pcapng import Writer
 from sensors.slicing import Party, Selection, Slice
@@ -32,11 +31,12 @@ Row = dict[str, Any]
 def kept(store: Store, identity: str | None, selection: Selection) -> Kept:
     """What is kept for an alert, for a finding, or, where no ID is given, in this time. Raises UnknownError."""
     kind, found = one(store, identity) if identity else (None, None)
+    if kind == "alert":
+        return kept_of(store, found or "")
     if kind == "finding":
         rows = [store.get("finding", found or "") or {}]
     else:
-        query = Query(where=Match("alert", found, cased=True)) if found else Query(ids=tuple(_in_time(store, selection)))
-        rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", query))]
+        rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", Query(ids=tuple(_in_time(store, selection)))))]
     return kept_for(store, kind, found, rows)
 
 

@@ -120,7 +120,7 @@ def _packets(screen: Screen, story: Story) -> list[RenderableType]:
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    if story.packets:
+    if story.packets or story.held.without:
         files: dict[str, list[str]] = {}
         for packet in story.packets:
             files.setdefault(str(packet["file"]), []).append(str(packet["packet"]))
@@ -138,7 +138,9 @@ def _packets(screen: Screen, story: Story) -> list[RenderableType]:
 
 
 def _evidence(screen: Screen, story: Story) -> list[str]:
-    """How many packets are kept, and what is not there any more."""
+    """How many packets are kept, what is not there any more, and why there never were any, as `balefire evidence` says it."""
+    from dashboards.evidence import unkept
+
     kept = {(row["file"], number) for row in story.kept for number in row["numbers"]}
     words = [screen.count("evidence.kept", len(kept))] if kept else []
     if story.gone:
@@ -146,4 +148,4 @@ def _evidence(screen: Screen, story: Story) -> list[str]:
         why = screen.say(f"evidence.reason.{row['reason']}")
         packets = sum(each["packets"] for each in story.gone)
         words.append(screen.count("evidence.removed", packets, when=shown(row["gone"], screen.language), why=why))
-    return words
+    return words + [clean(screen.count("evidence.without", count, first=first, why=why)) for count, first, why in unkept(story.held, screen.language)]

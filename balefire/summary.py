@@ -13,11 +13,11 @@ from balefire.rows import ID
 from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
 from balefire.tally import MENDED, MISSED
 from balefire.times import shown, span
-from records.claims import CONTESTED
+from records.assets import contested
 from records.effects import EFFECTS
 from records.model import severity_word
 from records.nesting import period
-from records.wording import role_words
+from records.wording import device_words, role_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,8 @@ DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
 BESIDE: Final = (
-    "one_sided", "datagram_requests_only", "silent", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable", "broken_interfaces",
+    "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable",
+    "broken_interfaces",
 )  # fmt: skip
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
@@ -133,7 +134,7 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
 
 def _contested(screen: Screen, assets: list[Asset]) -> list[RenderableType]:
     """Addresses that somebody else claims, too: of those nothing that is told of an asset is certain."""
-    told = {(each.address, each.other): each.first for asset in assets for each in asset.conflicts if each.kind == CONTESTED}
+    told = {(each.address, each.other): each.first for asset in assets for each in contested(asset.conflicts)}
     lines = [
         screen.say("cli.asset.contested", address=address, other=other, time=shown(first, screen.language)) for (address, other), first in sorted(told.items())
     ]
@@ -150,7 +151,7 @@ def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:
 def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
     listed = grid(4, whole=(0, 1))
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
-        device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
+        device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), screen.language)
         addresses = [address for address in asset.addresses if address != asset.name]
         name = asset.name if len(asset.name) <= NAME else asset.name[: NAME - 1] + "…"  # one long name shall not squeeze the others' columns
         listed.add_row(*(clean(each) for each in (name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device[: 2 * NAME])))
@@ -208,17 +209,20 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     """The grade, and everything that was missed, by name; nothing is left out because it is zero except the zeros themselves."""
     from rich.text import Text
 
+    from sensors.blindspots import ONE_WAY
+
     coverage = summary["coverage"]
     grade = coverage["grade"]
     note = screen.say("cli.summary.grade", grade=cut(grade, screen.language)) if grade is not None else screen.say("cli.summary.no_grade")
     parts = [section(screen.say("cli.summary.unseen"), note)]
     counts = coverage | {"undecoded_bytes": coverage["undecoded_bytes"] - coverage["cut_bytes"]}  # packets that were cut are told as that
-    missed = [screen.count(f"cli.missed.{name}", counts[name]) for name in MISSED if counts[name]]
     broken = [str(each["error"]) for each in summary["inputs"] if each["error"]]
     parts += [indented(Text(problem)) for problem in broken]
+    spots = [spot for spot in done.tally.named_spots() if not (broken and spot.key.startswith("broken_"))]  # what is wrong with inputs is told in full
+    told = {spot.key for spot in spots[:BLIND_SPOTS]}
+    missed = [screen.count(f"cli.missed.{name}", counts[name]) for name in MISSED if counts[name] and not (name == "one_sided" and told & ONE_WAY)]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
-    spots = [spot for spot in done.tally.named_spots() if not (broken and spot.key.startswith("broken_"))]  # what is wrong with inputs is told in full
     if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
     parts += [*([] if done.knows else unlearned(screen)), *disabled_lines(screen, done.disabled), *forgotten_lines(screen, done.forgotten)]

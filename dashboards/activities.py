@@ -11,14 +11,16 @@ from records.formats import number
 if TYPE_CHECKING:
     from dashboards.page import Page
 
+WHOLE: Final = 40  # letters of an object that stand on one line
 HEAD: Final = ("time", "access", "from", "to", "action", "object", "outcome")
 
 
 def activity_row(page: Page, row: dict[str, Any]) -> list[Any]:
     """One activity. What stands for several operations says how many."""
     time, access, outcome = int(row["@timestamp"]), str(row["ot.access"] or "unknown"), str(row["event.outcome"] or "unknown")
-    count = f" × {number(int(row['ot.count']))}" if (row["ot.count"] or 1) > 1 else ""
-    meant = object_words(row, page.language)
+    count = f" ×\u00a0{number(int(row['ot.count']))}" if (row["ot.count"] or 1) > 1 else ""
+    meant = object_words({**row, "ot.unit": None}, page.language)
+    unit = page.say("activity.unit", unit=row["ot.unit"]) if row["ot.unit"] is not None else ""
     value = page.say("activity.value", value=measured(row, row["ot.value"])) if row["ot.value"] is not None else ""
     return [
         {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}.{time % 1_000_000_000 // 1_000_000:03d}", "kind": "mono"},
@@ -26,7 +28,7 @@ def activity_row(page: Page, row: dict[str, Any]) -> list[Any]:
         party(page, row, "source"),
         party(page, row, "destination"),
         {"text": f"{action(row, page.language) if row['event.action'] else ''}{count}", "kind": "plain"},
-        {"text": meant, "sub": value},
+        {"text": meant or unit, "sub": " · ".join(filter(None, (unit if meant else "", value))), "kind": "whole" if len(meant) <= WHOLE else "plain"},
         page.say(f"outcome.{outcome}") + (page.say("activity.error", error=error(row, page.language)) if row["ot.error"] else ""),
     ]
 

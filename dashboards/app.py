@@ -9,14 +9,14 @@ import streamlit as st
 from dashboards.access.visitor import visitor
 from dashboards.keys import keys
 from dashboards.navigation import places
-from dashboards.page import ended, language, remember
+from dashboards.page import KEPT, ended, language, remember
 from records.wording import say
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "kit" / "page.css").read_text("utf-8")
 WITHIN = '[data-testid=stTopNavLink][href$="/{}"] {{ background-color: rgba(168, 180, 172, 0.25); p {{ font-weight: 600; }} }}'  # as if it were open
 
-remember("lang", "range")
+remember(*KEPT)
 code = language()
 st.set_page_config(page_title="Balefire", page_icon=str(HERE / "logo" / "mark.svg"), layout="wide", menu_items={"About": say("dashboard.about", code)})
 st.html(f"<style>{STYLE}</style>")

@@ -84,8 +84,9 @@ def step_of(span: Span) -> int:
     return max(MINUTE, -(-span.length // STEPS // MINUTE) * MINUTE)
 
 
-def look(store: Store, span: Span, total: int, most: int = MOST) -> Looked:
-    """The rows of a period, of `total` the newest `most`; places by name."""
+def look(store: Store, span: Span, most: int = MOST) -> Looked:
+    """The rows of a period, the newest `most` of them; places by name."""
+    total = store.count("coverage", span.query())
     account, places, used, oldest = Account(), dict[Key, Place](), 0, span.until
     asked = span.query(sort="-@timestamp", limit=PAGE)
     while used < most:

@@ -5,8 +5,10 @@ Decisions are made in callbacks, before the page is drawn again; what was refuse
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +20,13 @@ from dashboards import kit
 from dashboards.access.sessions import access
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.opening import opened
-from dashboards.serve import RULES
+from dashboards.serve import OPERATOR, REGIMES, RULES
 from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from detectors.looking import looked_until
 from records.errors import BalefireError, ConflictError
-from reports import obliging
+from reports import obliging, supplementing, yearly
+from reports.reminding import starting
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -79,6 +82,34 @@ def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
     obliging.fill(store, due, values, by)
 
 
+def supplement(store: Store, due: Due, by: str) -> str:
+    """Open a supplement to what was released; its id. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    return supplementing.supplement(store, due, by)
+
+
+def grade(store: Store, alert: str, level: str, code: str, by: str, note: str) -> list[str]:
+    """Decide the level of a confirmed alert; the ids of its duties. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    return obliging.grade(store, alert, level, code, operator(), regimes(), by, time.time_ns(), note=note)
+
+
+def open_year(store: Store, by: str) -> list[str]:
+    """Open the yearly reports of a year without incidents; their ids. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    return yearly.open_empty(store, regimes(), by, time.time_ns())
+
+
+def regimes() -> list[str]:
+    """The laws whose duties count here, as set; none where the dashboard was told of none."""
+    return list(json.loads(os.environ.get(REGIMES) or "[]"))
+
+
+def operator() -> str:
+    """What kind of operator the plant's is, as set."""
+    return os.environ.get(OPERATOR) or "other"
+
+
 def rules() -> Path | None:
     """The site's rules, as set; None where there are none."""
     told = os.environ.get(RULES, "")
@@ -128,6 +159,8 @@ def bar(page: Page, rows: Sequence[Row]) -> None:
         with form("close"):
             verdicts = {code: page.say(f"verdict.{code}_long") for code in VERDICTS}
             st.radio(page.say("decide.verdict"), VERDICTS, key="close_verdict", format_func=lambda code: verdicts[code], index=None)
+            if starts := starting(regimes(), operator(), page.language):
+                st.caption(f"{page.say('duties.starts')}: {'; '.join(starts)}")
             st.text_area(page.say("decide.note_of"), key="close_note")
             button("close", primary=True)
         if can["reopen"]:

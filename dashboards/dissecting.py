@@ -22,6 +22,7 @@ from dashboards.serve import MEBIBYTES
 from detectors.phrases import error
 from detectors.phrases import number as plain_number
 from records.formats import number
+from records.plant import KeptPlant
 from records.wording import say
 from sensors.dissection import Dissected, Limits, available, trees
 
@@ -134,8 +135,9 @@ def _numbers(leaf: Row, octets: bytes) -> Iterator[float]:
 def _own(page: Page, done: Sequence[Row]) -> Iterator[Row]:
     """What Balefire understood, as nodes that stand nowhere."""
     empty: Row = {"name": "", "position": None, "size": 0, "show": None, "hidden": False, "fields": []}
+    plant = KeptPlant(page.store).plant
     for row in done:
-        about = activity(row)
+        about = activity(row) | {"ot.tag.name": plant.called(row)}
         sides = [f"{row[side]['ip'] or row[side]['mac']}" for side in ("source", "destination")]
         facts = {
             "from": sides[0], "to": sides[1], "access": page.say(f"access.{row['access']}"), "effect": row["effect"], "code": row["code"],

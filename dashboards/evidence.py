@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -16,9 +16,9 @@ from records import scratch
 from records.errors import UsageError
 from records.model import KEEPING
 from records.query import Query
-from records.schema import EVIDENCE
+from records.schema import EVIDENCE, FINDING
 from records.search import Match
-from records.store.columns import flat
+from records.store.columns import decoded, flat
 from records.visible import clean
 from records.wording import say
 from sensors.pcapng import Packet, Writer, read
@@ -68,6 +68,12 @@ def kept_for(store: Store, kind: str | None, identity: str | None, findings: Seq
     gone = [row for row in known.values() if row["gone"] is not None]
     without = _without(store, {name: row for name, row in by_name.items() if name not in known or known[name]["sha256"] is None}, known)
     return Kept(kind, identity, by_name, there, sorted(gone, key=lambda row: (row["time"], row["id"])), without)
+
+
+def kept_of(store: Store, alert: str, query: Query | None = None) -> Kept:
+    """What is kept for the findings of an alert, in the order of the query."""
+    rows = flat(FINDING, store.read("finding", replace(query or Query(), where=Match("alert", alert, cased=True))))
+    return kept_for(store, "alert", alert, [decoded(row, "finding") for row in rows])
 
 
 def _without(store: Store, findings: dict[str, Row], known: Container[str]) -> dict[str, str]:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dashboards.inventory import OBJECT, identities, ip_addresses
+from dashboards.keeping import kept, windows
 from dashboards.queries import frame, interval_of, listed
 from detectors.phrases import ACTING
+from records.formats import DAY
 from records.query import Histogram, Span, Terms
 from records.schema import ACTIVITY, POINT
 from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from records.store.contract import Store
 
+TABLE: Final = ("activity",)
 PAGE: Final = 50
 MOST_VALUES: Final = 15
 MOST_POINTS: Final = 200
@@ -74,18 +77,31 @@ def extent(store: Store, table: str, span: Span, where: Condition) -> Span | Non
 def over_time(store: Store, span: Span, where: Condition) -> tuple[int, list[tuple[int, str, int]]]:
     """(length of a bucket, operations by bucket and access)"""
     interval = interval_of(span)
+    parts = [kept(store, TABLE, _bars, part, where, interval) for part in windows(span, max(DAY, interval))]
+    return interval, [bar for part in parts for bar in part]
+
+
+def _bars(store: Store, span: Span, where: Condition, interval: int) -> list[tuple[int, str, int]]:
     found = listed(store.histogram("activity", span.query(where), Histogram(interval, "ot.access", "ot.count")))
-    return interval, [(int(row["time"]), str(row["by"] or "unknown"), int(row["total"] or 0)) for row in found if row["total"]]
+    return [(int(row["time"]), str(row["by"] or "unknown"), int(row["total"] or 0)) for row in found if row["total"]]
 
 
 def by_field(store: Store, span: Span, where: Condition, field: str) -> list[tuple[str, int]]:
     """The most frequent values of a field, by operations."""
+    return kept(store, TABLE, _values_of, span, where, field)
+
+
+def _values_of(store: Store, span: Span, where: Condition, field: str) -> list[tuple[str, int]]:
     found = listed(store.terms("activity", span.query(where), Terms((field,), MOST_VALUES, "ot.count")))
     return [(str(row[field]), int(row["total"] or 0)) for row in found if row[field] is not None]
 
 
 def observers(store: Store, span: Span, where: Condition) -> list[str]:
     """Who saw these activities."""
+    return kept(store, TABLE, _seen_by, span, where)
+
+
+def _seen_by(store: Store, span: Span, where: Condition) -> list[str]:
     return [str(row["observer.name"]) for row in listed(store.terms("activity", span.query(where), Terms(("observer.name",), 8))) if row["observer.name"]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboards.keeping import kept
 from dashboards.queries import LOOKED_AT, grade, listed
 from records.formats import MINUTE, duration, number, share_missed, share_seen
 from records.query import Span, Terms
@@ -44,7 +45,10 @@ def health(store: Store, span: Span) -> tuple[list[Health], int]:
     """Eight of them by name, those first that may have fallen silent, then those that saw most; and how many there are: all that saw a packet in the span or in
     the month before its end, two hundred at most.
     """
-    known = Span(min(span.since, span.until - LOOKED_AT), span.until)
+    return kept(store, ("coverage",), _health, Span(min(span.since, span.until - LOOKED_AT), span.until), span)
+
+
+def _health(store: Store, known: Span, span: Span) -> tuple[list[Health], int]:
     names: dict[Key, str] = {}
     for row in listed(store.terms("coverage", known.query(Range("packets", low=1)), Terms(("observer.name", "interface", "file"), MOST_KNOWN, "packets"))):
         names.setdefault(_key(row), str(row["file"] or ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboards.keeping import kept
 from dashboards.queries import OPEN, frame, listed, rows
 from dashboards.reference import serving
 from records.addresses import is_mac
@@ -158,9 +159,13 @@ class Talk:
 
 def talks(store: Store, asset: dict[str, Any], span: Span) -> list[Talk]:
     """Whom it asked and who asked it, busiest first, of the 400 most frequent kinds each way; looking up names and addresses left out."""
+    return kept(store, ("activity",), _talks, span, tuple(identities(asset)))
+
+
+def _talks(store: Store, span: Span, names: tuple[str, ...]) -> list[Talk]:
     found: dict[tuple[str, str | None, str], Talk] = {}
     for direction, own, other in (("asks", "source", "destination"), ("asked", "destination", "source")):
-        mine = Or(tuple(Match(f"{own}.asset.id", name, cased=True) for name in identities(asset)))
+        mine = Or(tuple(Match(f"{own}.asset.id", name, cased=True) for name in names))
         where = And((mine, Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))))
         fields = (f"{other}.asset.id", f"{other}.asset.name", f"{other}.ip", "network.protocol", "ot.effect")
         for row in listed(store.terms("activity", span.query(where), Terms(fields, _MOST_TALKS, "ot.count"))):

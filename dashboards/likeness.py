@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final
 
-import streamlit as st
-
 from dashboards import kit, queries
-from dashboards.normal import Normal, normal
-from dashboards.opening import opened
+from dashboards.keeping import kept
+from dashboards.normal import AFTER, LOOKED_BACK, Normal, normal
 from dashboards.page import text_of
 from dashboards.reference import object_words
 from detectors.phrases import deed, measured
 from records.formats import number
 from records.model import severity_word
+from records.query import Span
 
 if TYPE_CHECKING:
     from dashboards.page import Page
     from dashboards.queries import Detail
+    from records.store.contract import Store
 
 Row = dict[str, Any]
 MOST_SIMILAR: Final = 6
@@ -29,7 +28,9 @@ def strip(page: Page, found: Detail) -> None:
     """What would have been normal in the words of who found it, and normal against now as the store knows it."""
     words = text_of(found.finding or {}, "normal", page.language)
     alert = found.alert
-    told = _normal(os.environ.get("BALEFIRE_STORE", ""), str(alert["id"]), int(alert["first"]), int(alert["last"]), queries.rows(found.activities))
+    times = int(alert["first"]), int(alert["last"])
+    looked = Span(times[0] - LOOKED_BACK, times[1] + AFTER)
+    told = kept(page.store, ("activity", "point", "coverage"), _normal, looked, queries.rows(found.activities), *times)
     data: dict[str, Any] = {
         "title": page.say("normal.title"),
         "note": "",
@@ -38,7 +39,8 @@ def strip(page: Page, found: Detail) -> None:
         "normalTitle": page.say("normal.normal") if words else "",
     }
     if told is None:
-        data["lines"] = [page.say("normal.nothing")]
+        addressed = bool(found.activities["destination.ip"].any()) if len(found.activities) else False
+        data["lines"] = [page.say("normal.no_effect" if addressed else "normal.nothing")]
     else:
         since = f"{page.clock.short_day(told.since)} {page.clock.minute(told.since)}"
         data["note"] = page.say("normal.since", since=since)
@@ -51,9 +53,8 @@ def strip(page: Page, found: Detail) -> None:
     kit.draw("normal", data, "normal")
 
 
-@st.cache_data(max_entries=100, ttl=600, show_spinner=False)
-def _normal(where: str, identity: str, first: int, last: int, _activities: list[Row]) -> Normal | None:  # noqa: ARG001 - of another alert it is another
-    return normal(opened(), _activities, first, last)
+def _normal(store: Store, _span: Span, activities: list[Row], first: int, last: int) -> Normal | None:
+    return normal(store, activities, first, last)
 
 
 def _values(page: Page, told: Normal) -> Row | None:

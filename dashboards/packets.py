@@ -6,7 +6,6 @@ What is shown of the list is what Balefire itself understands; the one that is c
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final
@@ -22,9 +21,6 @@ from dashboards.reference import object_words
 from records.errors import BalefireError
 from records.formats import number, size
 from records.query import Query
-from records.schema import FINDING
-from records.search import Match
-from records.store.columns import decoded, flat
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -45,9 +41,7 @@ KINDS: Final = {1: "ICMP", TCP: "TCP", 17: "UDP", 58: "ICMPv6"}
 
 def kept(alert: str, query: Query) -> Kept:
     """What is kept for the findings of an alert, as they come from a query."""
-    store = opened()
-    rows = flat(FINDING, store.read("finding", replace(query, where=Match("alert", alert, cased=True))))
-    return evidence.kept_for(store, "alert", alert, [decoded(row, "finding") for row in rows])
+    return evidence.kept_of(opened(), alert, query)
 
 
 def _shown(alert: str) -> tuple[Kept, list[Taken]]:
@@ -110,7 +104,7 @@ def gone(page: Page, held: Kept) -> None:
         rows = [row for row in held.gone if row["reason"] == reason]
         when, total = page.clock.moment(max(row["gone"] for row in rows)), sum(row["packets"] for row in rows)
         lines.append((number(total), page.count("packets.gone", total, moment=when, why=say(f"evidence.reason.{reason}", page.language))))
-    if held.without and held.there:
+    if held.without:
         lines += [(number(count), page.count("packets.without", count, why=why)) for count, _, why in unkept(held, page.language)]
     if lines:
         kit.draw("unseen", {"title": page.say("packets.gone_title"), "note": "", "rows": lines}, "packets_gone")

@@ -5,43 +5,55 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
+from dashboards.keeping import kept
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
-from records.formats import Clock, zone_named
+from records.formats import MINUTE, SECOND, Clock, duration, zone_named
 from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from records.query import Span
     from records.store.contract import Store
 
+KEPT: Final = ("lang", "range", "until")  # what the address of every page carries on
+T = TypeVar("T")
 EVERY_S: Final = 30  # until what changes is looked at again
+LONGEST: Final = 19  # digits of a time that can be stored
+LIVE: Final = 5 * MINUTE  # old at most is the newest packet where packets come
 PERIODS: Final = (*queries.PERIODS, "all")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One run of a page: what it reads from, for whom, and which period."""
+    """One run of a page: what it reads from, for whom, and which period; `held`: whether that ends where it was held, whatever has come since."""
 
     store: Store
     language: str
     clock: Clock
     whole: Span
     period: str
+    held: bool = False
 
     @property
     def span(self) -> Span:
         """The chosen period."""
         return queries.span_of(self.whole, self.period)
+
+    def ask(self, tables: str, question: Callable[..., T], *about: object) -> T:
+        """The answer to `question(store, span, *about)` of the period, which looks into these tables alone: kept, where it was asked before."""
+        return kept(self.store, tuple(tables.split()), question, self.span, *about)
 
     def say(self, key: str, **values: object) -> str:
         """The dashboard's text of this key in the reader's language."""
@@ -82,7 +94,7 @@ def language() -> str:
 
 def kept_parameters() -> dict[str, str]:
     """What every link carries on."""
-    return {name: st.query_params[name] for name in ("lang", "range") if name in st.query_params}
+    return {name: st.query_params[name] for name in KEPT if name in st.query_params}
 
 
 def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
@@ -91,6 +103,9 @@ def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
 
     def chosen() -> None:
         st.query_params[name] = st.session_state[key]
+        if name == "range":  # where in a list one was is nowhere in that of another time
+            for place in [each for each in st.session_state.get("kept", {}) if each.endswith(".after")]:
+                forget("after", place=place.removesuffix(".after"))
 
     asked = st.query_params.get(name, default)
     st.session_state[key] = asked if asked in options else default
@@ -137,9 +152,12 @@ def _store() -> Store | None:
         raise
 
 
-def begin() -> Page:
-    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do."""
-    remember("lang", "range")
+def begin(without: Callable[[str], None] | None = None) -> Page:
+    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do.
+
+    `without` draws what there is to see before anything is stored, in a language.
+    """
+    remember(*KEPT)
     code = language()
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
@@ -147,24 +165,42 @@ def begin() -> Page:
         store = _store()
         whole = queries.extent(store) if store else None
         if store is not None and whole is not None:
-            return _line(store, code, whole)
+            return _line(store, code, *_held(whole))
     except BalefireError as error:
         _nothing(code, "store", error.text(code))
-    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}")
+    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}", without)
 
 
-def _line(store: Store, code: str, whole: Span) -> Page:
+def _held(whole: Span) -> tuple[Span, bool]:
+    """What is looked at of all there is: up to the moment of the address, where it has one; whether it has."""
+    asked = st.query_params.get("until", "")
+    if asked.isascii() and asked.isdecimal() and len(asked) <= LONGEST and whole.since < int(asked) <= whole.until:
+        return replace(whole, until=int(asked)), True
+    forget("until")
+    return whole, False
+
+
+def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
     zone = zone_named(os.environ.get(ZONE) or st.context.timezone)  # the plant's, so that all read the same; the reader's where none is set
     clock = Clock(zone, code, Clock(zone, code).local(whole.until - 1).year)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="line"):
         slot = st.container(width="stretch")
         periods = {name: say(f"dashboard.period.{name}", code) for name in PERIODS}
         period = choice("range", say("dashboard.line.period", code), periods, queries.default_period(whole))
+        if held:
+            st.button(say("dashboard.line.newest", code), key="let_go", icon=":material/last_page:", type="tertiary", on_click=forget, args=("until",))
+        else:
+            words, how = (say(f"dashboard.line.{name}", code) for name in ("hold", "hold_how"))
+            st.button(words, key="hold", icon=":material/keep:", type="tertiary", help=how, on_click=_hold, args=(whole.until,))
         language_switch(code)
-    page = Page(store, code, clock, whole, period)
+    page = Page(store, code, clock, whole, period, held)
     with slot:
-        until = page.say(f"line.until_{period}", moment=clock.moment(whole.until - 1))
-        told = {"place": " · ".join(queries.sites(store, page.span)), "until": until, "since": clock.moment(page.span.since)}
+        until = page.say(f"line.{'held' if held else 'until'}_{period}", moment=clock.moment(whole.until - 1))
+        told: dict[str, Any] = {"place": " · ".join(page.ask("coverage", queries.sites)), "until": until, "since": clock.moment(page.span.since)}
+        age = time.time_ns() - whole.until
+        if not held and 0 <= age <= LIVE:
+            words = {unit: page.say("wall.newest", ago=say(f"dashboard.unit.{unit}", code, value="{}")) for unit in ("s", "min")}
+            told["age"] = {"seconds": age // SECOND, **words}
         seen = visitor()
         if seen and seen.name:
             told |= {"who": f"{seen.name} ({say(f'role.{seen.role}', code)})", "leave": page.say("line.leave")}
@@ -172,11 +208,27 @@ def _line(store: Store, code: str, whole: Span) -> Page:
     return page
 
 
+def _hold(until: int) -> None:
+    """The period stays where it ends now."""
+    st.query_params["until"] = str(until)
+
+
 @st.fragment(run_every=EVERY_S)
 def look_again(page: Page, drawn: float) -> None:
     """Draw the page anew where there are newer packets than it shows; `drawn` is when that was (monotonic seconds). Not for one on which rows are chosen."""
     newest = page.store.newest()
-    if newest is not None and newest + 1 != page.whole.until and time.monotonic() - drawn >= EVERY_S / 2:
+    if newest is not None and newest + 1 != page.whole.until and not page.held and time.monotonic() - drawn >= EVERY_S / 2:
+        st.rerun()
+
+
+@st.fragment(run_every=EVERY_S)
+def newer(page: Page) -> None:
+    """Say that newer packets came than a page shows that stays as it is: one may be choosing from it, or reading."""
+    newest = page.store.newest() or 0
+    if newest < page.whole.until or page.held:
+        return
+    words = page.say("line.newer", duration=duration(newest - page.whole.until + 1, page.language))
+    if st.button(words, key="newer", icon=":material/refresh:", type="tertiary"):
         st.rerun()
 
 
@@ -193,7 +245,7 @@ def language_switch(code: str) -> None:
     choice("lang", say("dashboard.line.language", code), {"en": "EN", "zh": "中文"}, code)
 
 
-def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
+def _nothing(code: str, state: str, reason: str, command: str = "", without: Callable[[str], None] | None = None) -> NoReturn:
     """A page that has nothing to show says why, and ends."""
     with st.container(horizontal=True, horizontal_alignment="right", key="line"):
         language_switch(code)
@@ -201,6 +253,8 @@ def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
     kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "headline")
     if command:
         st.code(command, language=None)
+    if without:
+        without(code)
     st.stop()
 
 

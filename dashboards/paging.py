@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboards.page import forget
+from records.errors import UsageError
 from records.formats import number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
     from dashboards.page import Page
 
 
@@ -17,6 +22,20 @@ def start() -> tuple[str, int]:
     """(identity of the row before this page, how many rows are before it); nothing for the first page."""
     before, _, identity = st.query_params.get("after", "").partition("~")
     return (identity, int(before)) if identity and before.isascii() and before.isdigit() and len(before) < 10 else ("", 0)
+
+
+def read(place: str, ask: Callable[[str], tuple[pd.DataFrame, int]]) -> tuple[pd.DataFrame, int]:
+    """The rows behind that of the address, and how many there are in all; from the first on where that row is no more, or nothing is left behind it."""
+    identity, _before = start()
+    try:
+        found, total = ask(identity)
+        if not identity or len(found) or not total:
+            return found, total
+    except UsageError as error:
+        if not identity or error.key != "store.after":
+            raise
+    forget("after", place=place)
+    return ask("")
 
 
 def turn(page: Page, place: str, shown: int, total: int, last: str) -> None:

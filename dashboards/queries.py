@@ -154,6 +154,11 @@ def account(store: Store, query: Query, most: int = _MOST_COVERED) -> tuple[Acco
     return covered, used
 
 
+def newest_account(store: Store, span: Span) -> tuple[Account, int]:
+    """The account of the newest rows of a span, of as many as a page looks at; how many those are."""
+    return account(store, span.query(), MOST_SHOWN)
+
+
 def grade(sums: dict[str, int]) -> float | None:
     """The share of payload that could be judged, in per cent; None where there was none."""
     payload = sums["decoded_bytes"] + sums["undecoded_bytes"] + sums["lost"]
@@ -164,7 +169,7 @@ def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, 
     """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first, and what most of it looks like."""
     totals: dict[str, Counter[str | None]] = {}
     for row in listed(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200))):
-        for part, unread in uncut(json.loads(row["undecoded"] or "[]"), row["cut_bytes"] or 0):
+        for part, unread, _ in uncut(json.loads(row["undecoded"] or "[]"), row["cut_bytes"] or 0):
             if octets := unread + part.get("encrypted", 0):
                 totals.setdefault(str(part["name"]), Counter())[part.get("guess")] += octets
     ordered = sorted(totals, key=lambda name: (-totals[name].total(), name))
@@ -204,6 +209,12 @@ def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
     chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
     blind = blindness(store, span, chosen)
     return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)
+
+
+def sensor_label(store: Store, name: str) -> str:
+    """How to call an observer: one that is a capture which was given no name by its file."""
+    found = listed(store.read("coverage", Query(where=Match("observer.name", name, cased=True), limit=1))) if name.startswith("capture-") else []
+    return next((str(row["file"]) for row in found if row["file"]), name)
 
 
 def unseen_by_all(store: Store, span: Span) -> int:
@@ -284,9 +295,9 @@ def _level(level: str) -> Condition:
     return Range("severity", low=low, high={80: None, 60: 79, 40: 59, 0: 39}[low])
 
 
-def alerts(store: Store, span: Span, where: Condition, limit: int) -> tuple[pd.DataFrame, int]:
-    """The worst `limit` alerts of the span, the newest first among equals, and how many there are."""
-    found = frame(store.read("alert", span.query(where, "-severity", min(limit, _MOST_ALERTS))))
+def alerts(store: Store, span: Span, where: Condition, limit: int, after: str = "") -> tuple[pd.DataFrame, int]:
+    """The worst `limit` alerts of the span (those that come behind the one `after`), the newest first among equals, and how many there are in all."""
+    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, _MOST_ALERTS)), after=after)))
     return found.sort_values(["severity", "last"], ascending=False, kind="stable"), store.count("alert", span.query(where))
 
 

@@ -120,14 +120,14 @@ def _mark(made: Roll, span: Span, activity: pa.Table, blamed: dict[str, tuple[in
         mine = _covers(activity, each)
         _name(each, activity.filter(mine))
         looks = activity.filter(COMPUTE.and_(mine, COMPUTE.invert(acts)))
-        for access in looks["ot.access"].unique().to_pylist():
-            made.marks += _runs(place, span, step, str(access), looks.filter(COMPUTE.equal(looks["ot.access"], access)))
+        for access in sorted(map(str, looks["ot.access"].unique().to_pylist())):
+            made.marks += _runs(place, span, step, access, looks.filter(COMPUTE.equal(looks["ot.access"], access)))
         told += _told(place, span, step, activity.filter(COMPUTE.and_(mine, acts)))
         for row in listed(activity.filter(COMPUTE.and_(mine, accused)).slice(0, MOST_ALERTS)):
             severity, alert = blamed[row["id"]]
             made.alerts.append((place, int(row["event.start"]), int(row["event.end"]), severity, alert))
     made.cut = made.cut or len(told) + len(made.marks) > MOST_MARKS or len(made.alerts) > MOST_ALERTS
-    made.alerts = sorted(made.alerts, key=lambda each: -each[3])[:MOST_ALERTS]
+    made.alerts = sorted(made.alerts, key=lambda each: (-each[3], each))[:MOST_ALERTS]
     made.marks = [*told[:MOST_MARKS], *made.marks[: max(0, MOST_MARKS - len(told))]]
 
 

@@ -15,6 +15,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.rule import filtered
+from detectors.rulebook.versions import Version
 from records import scratch
 from records.query import Query, Terms
 from records.search import Exists, Match
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
-    from detectors.rulebook.versions import Version
     from records.query import Span
     from records.store.contract import Store
 
@@ -73,6 +73,12 @@ def in_force(store: Store) -> Book | None:
     except ValueError:
         return None
     return _loaded(kept[-1], kept[-1].id, kept[-1].since) if kept else None
+
+
+def installed() -> Book:
+    """Balefire's own rules alone, by which nothing was judged yet."""
+    version = Version({})
+    return _loaded(version, version.id, None)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

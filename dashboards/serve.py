@@ -24,6 +24,8 @@ ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar and of all ti
 DIRECTORY: Final = "BALEFIRE_REPORTS__DIRECTORY"  # where reports are kept, likewise
 RULES: Final = "BALEFIRE_RULES"  # the site's directory of rules, likewise
 LEDGER: Final = "BALEFIRE_LEDGER__FOLDER"  # where released ones are, likewise
+REGIMES: Final = "BALEFIRE_DUTIES__REGIMES"  # laws whose duties count, as JSON, and what kind of operator the plant's is, likewise
+OPERATOR: Final = "BALEFIRE_DUTIES__OPERATOR"
 DELIVERIES: Final = "BALEFIRE_DELIVERY__FOLDER"  # where it is noted what went out, likewise
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 

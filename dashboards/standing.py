@@ -6,24 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards import queries
 from dashboards.axis import blind_mark, ticks
+from dashboards.story import sentence
 from records.formats import MINUTE, duration, number, share_seen
 from records.model import LEVELS
 
 if TYPE_CHECKING:
     from dashboards.page import Page
     from dashboards.queries import Sensor
+    from dashboards.story import Story
 
 
-def headline(page: Page, sums: dict[str, int], counts: dict[str, int], sentence: str) -> dict[str, Any]:
-    """Warning level and why, and one sentence."""
+def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], counts: dict[str, int], told: Story | None, named: bool = True) -> dict[str, Any]:
+    """Warning level and why, and one sentence: what is going on (which assets, if `named`), or what a quiet period did not see."""
     level = next((name for name, count in counts.items() if count), "none")
-    why = page.count(f"why.{level}", counts[level], count=number(counts[level])) if level != "none" else _coverage_words(page, sums)
-    return {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence}
+    if told:
+        why, words = page.count(f"why.{level}", counts[level], count=number(counts[level])), sentence(page, told, *blindest(page, sensors), named=named)
+    else:
+        why, words = _coverage_words(page, sums), quiet(page, sensors)
+    return {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": words}
 
 
 def quiet(page: Page, sensors: list[Sensor]) -> str:
     """A quiet period names what was blind; it never congratulates."""
-    missed = queries.unseen_by_all(page.store, page.span)
+    missed = page.ask("coverage", queries.unseen_by_all)
     if missed >= 2 * MINUTE:
         words = {
             "seen": duration(page.span.length - missed, page.language),

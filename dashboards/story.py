@@ -63,29 +63,28 @@ def moment(page: Page, time: int) -> str:
     return minute if page.whole.until - time < DAY else f"{page.clock.short_day(time)} {minute}"
 
 
-def sentence(page: Page, told: Story, sensor: str = "", blind: int = 0) -> str:
-    """Since when, what, with how many others where, and which sensor was blind for how long, where one was."""
-    words = page.say("story.since", since=moment(page, told.since), title=_title(page, told))
+def began(page: Page, told: Story | None) -> dict[str, Any] | None:
+    """The mark on the alerts over time where the story begins, if that is in the period."""
+    if told is None or not page.span.since <= told.since < page.span.until:
+        return None
+    words = page.say("story.began", since=moment(page, told.since))
+    return {"time": told.since // 1_000_000, "text": " · ".join((words, *(_cut(name, NAME) for name in told.assets[:1])))}
+
+
+def sentence(page: Page, told: Story, sensor: str = "", blind: int = 0, named: bool = True) -> str:
+    """Since when, what, with how many others, where (if `named`), and which sensor was blind for how long, where one was."""
+    words = page.say("story.since", since=moment(page, told.since), title=_cut(text_of(told.worst, "title", page.language), TITLE))
     if told.more:
-        words += page.count("story.more", told.more, count=number(told.more), assets=places(page, told))
+        count = number(told.more)
+        words += page.count("story.more", told.more, count=count, assets=places(page, told)) if named else page.count("story.short", told.more, count=count)
     return words + (page.say("story.blind", sensor=_cut(sensor, NAME), duration=duration(blind, page.language)) if blind else "")
-
-
-def short(page: Page, told: Story) -> str:
-    """The same for a screen that tells the rest beside it."""
-    words = page.say("story.since", since=moment(page, told.since), title=_title(page, told))
-    return words + (page.count("story.short", told.more, count=number(told.more)) if told.more else "")
-
-
-def _title(page: Page, told: Story) -> str:
-    return _cut(text_of(told.worst, "title", page.language), TITLE)
 
 
 def places(page: Page, told: Story) -> str:
     """The names of the first few assets, and how many there are."""
     names, rest = [_cut(name, NAME) for name in told.assets[:PLACES]], len(told.assets) - PLACES
     if rest > 0:
-        return page.count("story.places", rest, assets=page.say("and").join(names), count=number(rest), total=number(len(told.assets)))
+        return page.count("story.places", rest, assets=page.say("and").join(names), count=number(rest))
     first, last = page.say("and").join(names[:-1]), names[-1]  # whoever shares an asset has one
     return page.say("story.places.both", first=first, last=last) if first else last
 

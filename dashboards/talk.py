@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute
 import streamlit as st
 
+from dashboards.keeping import windows
 from dashboards.queries import listed
 from dashboards.reference import serving
-from records.formats import DAY
 from records.query import Span, Terms
 from records.search import And, Exists, Match, Not, Or
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 MOST_KINDS: Final = 20_000  # of who asked whom with which effect that are asked for, of each part of the time
 MOST_NAMED: Final = 200
-LONG: Final = 3 * DAY  # from here on the whole days of a time are asked for by themselves
 FIELDS: Final = ("source.asset.id", "destination.asset.id", "ot.effect")
 NAMES: Final = ("source.asset.name", "destination.asset.name")
 
@@ -47,12 +46,7 @@ class Talk:
 
 def talk(store: Store, span: Span) -> Talk:
     """Without those protocols that serve the network itself."""
-    low, high = -(-span.since // DAY) * DAY, span.until // DAY * DAY
-    cuts = [Span(span.since, low), Span(low, high), Span(high, span.until)] if span.length >= LONG else [span]
-    parts = [
-        _asked(store, os.environ.get("BALEFIRE_STORE", ""), store.stamp("activity", part), part.since, part.until)
-        for part in [part for part in cuts if part.length > 0] or [span]
-    ]
+    parts = [_asked(store, os.environ.get("BALEFIRE_STORE", ""), store.stamp("activity", part), part.since, part.until) for part in windows(span)]
     told: Any = pa.concat_tables(parts).group_by(list(KIND), use_threads=False).aggregate([("total", "sum")])  # before rows are Python's: there are many
     columns: list[list[Any]] = [told.column(name).to_pylist() for name in (*KIND, "total_sum")]
     return Talk(list(zip(*columns, strict=True)), any(part.num_rows >= MOST_KINDS for part in parts))

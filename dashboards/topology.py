@@ -49,7 +49,7 @@ class Network:
     """`nodes` in their places, level by level; `links` strongest first.
 
     `known`: how many assets there are; `gone`: links there were before; `cut`: more was asked than is known here.
-    `before`: what it is compared with, None where nothing was seen.
+    `before`: what it is compared with, None where nothing was seen. `own`: the assets' own identities, by all that they have.
     """
 
     nodes: list[Node]
@@ -58,6 +58,7 @@ class Network:
     gone: int
     cut: bool
     before: Span | None
+    own: dict[str, str] = field(default_factory=dict[str, str])
 
     def drawn(self, chosen: str) -> list[Link]:
         """The links that a picture holds: those of the chosen asset, and of all others the strongest."""
@@ -94,7 +95,7 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
     there = {node.id for node in placed}
     ordered = sorted((link for link in links.values() if {link.source, link.destination} <= there and link.source != link.destination), key=_rank)
-    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), now.cut or old.cut, before)
+    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), now.cut or old.cut, before, own)
 
 
 def _seen(store: Store, span: Span) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
+from dashboards.access.visitor import demand
 from detectors import tuning
 from detectors.backtest import backtest
 from detectors.rulebook.books import draft
@@ -37,7 +38,11 @@ class Tried:
 
 
 def curve(store: Store, book: Book, rule: Rule, bound: Bound, span: Span) -> list[Step]:
-    """The rule at other values of one of its bounds over a span, smallest first; worked out once for each version of the rules."""
+    """The rule at other values of one of its bounds over a span, smallest first; worked out once for each version of the rules.
+
+    Raises BalefireError, DeniedError for whoever may not.
+    """
+    demand("rules")
     return _curve(store, book, rule, bound, (os.environ.get("BALEFIRE_STORE", ""), book.id, rule.id, bound.start), (span.since, span.until))
 
 
@@ -48,7 +53,8 @@ def _curve(_store: Store, _book: Book, _rule: Rule, _bound: Bound, which: tuple[
 
 
 def text(store: Store, book: Book, rule: Rule, written: str, span: Span) -> Tried:
-    """What a text in the place of the rule's file would do over a span."""
+    """What a text in the place of the rule's file would do over a span. Raises BalefireError, DeniedError for whoever may not."""
+    demand("rules")
     with tempfile.TemporaryDirectory(prefix=scratch.prefix("draft")) as folder:
         file = Path(folder) / f"{rule.id}.yml"
         file.write_text(written, "utf-8", "surrogateescape")

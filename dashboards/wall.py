@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import health, kit, queries, standing, story
 from dashboards.access.visitor import visitor
-from dashboards.page import ended, text_of
+from dashboards.page import LIVE, ended, text_of
 from records.formats import MINUTE, duration, number, share_seen
 from records.model import severity_word
 from records.query import Query
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 EVERY_S: Final = 15
-LIVE: Final = 5 * MINUTE  # a packet that is no older: the clock is that of the room
 LISTED: Final = 5
 SITE: Final = 40  # letters
 
@@ -37,8 +36,7 @@ def show(page: Page) -> None:
     page = replace(page, whole=whole) if whole else page
     sensors, known = queries.sensors(page.store, page.span)
     sums, counts = queries.coverage(page.store, page.span), queries.open_by_level(page.store, page.span)
-    known_worst = story.story(page.store, queries.worst(page.store, page.span))
-    told = standing.headline(page, sums, counts, story.short(page, known_worst) if known_worst else standing.quiet(page, sensors))
+    told = standing.headline(page, sensors, sums, counts, story.story(page.store, queries.worst(page.store, page.span)), named=False)
     kit.draw(
         "wall",
         {

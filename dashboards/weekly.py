@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dashboards.keeping import kept
 from dashboards.queries import WEEK, unseen_by_all
 from records.formats import MINUTE
 from records.query import Span
@@ -40,6 +41,10 @@ def week(store: Store, span: Span) -> Week | None:
     if span.length > WEEK:
         return None
     was = Span(span.since - WEEK, span.until - WEEK)
+    return kept(store, ("coverage",), _week, Span(was.since, span.until), span, was)
+
+
+def _week(store: Store, _both: Span, span: Span, was: Span) -> Week:
     now_watched, was_watched = (MINUTE * store.count("coverage", each.query(Range("packets", low=1))) for each in (span, was))
     if not was_watched:
         return Week(was, span.length, (0, 0), (now_watched, 0))

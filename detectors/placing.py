@@ -1,4 +1,4 @@
-"""What people say of assets, as facts of them: the zones of the policies in force, what the settings say matters, what the plant's lists hold."""
+"""What people say of assets, as facts of them: zones and levels of the policies in force, what the settings say matters, what the plant's lists hold."""
 
 from __future__ import annotations
 
@@ -38,13 +38,18 @@ def policies(rules: Iterable[Path]) -> list[Policy]:
             content = content_of(file)
         except OSError:
             continue
-        if b"policy" not in content:
-            continue
-        document = read(content)
-        policy, faults = read_policy(document) if is_policy(document.data) else (None, [])
-        if policy is not None and not (faults or document.faults):
+        if policy := policy_of(content):
             found.append(policy)
     return sorted(found, key=lambda policy: policy.name)
+
+
+def policy_of(content: bytes) -> Policy | None:
+    """The policy in a file, where that is one and right."""
+    if b"policy" not in content:
+        return None
+    document = read(content)
+    policy, faults = read_policy(document) if is_policy(document.data) else (None, [])
+    return None if faults or document.faults else policy
 
 
 def placed(assets: Sequence[Asset], in_force: Sequence[Policy], criticality: Mapping[str, str], plant: Plant | None = None) -> tuple[Asset, ...]:
@@ -52,10 +57,15 @@ def placed(assets: Sequence[Asset], in_force: Sequence[Policy], criticality: Map
     zones: list[Place] = [
         (member, zone.name, f"policy:{policy.name}") for policy in in_force for zone in policy.zones.values() for member in zone.members
     ]  # fmt: skip
+    levels: list[Place] = [
+        (member, str(level), f"policy:{policy.name}")
+        for policy in in_force for zone in policy.zones.values() if (level := policy.level(zone.name)) is not None for member in zone.members
+    ]  # fmt: skip
     matters: list[Place] = [(ipaddress.ip_network(place, strict=False), word, SETTINGS) for place, word in criticality.items()]
     if not zones and not matters and not plant:
         return tuple(assets)
-    ordered = {name: sorted(places, key=lambda place: (-place[0].prefixlen, place[1:])) for name, places in (("zone", zones), ("criticality", matters))}
+    told = {"zone": zones, "level": levels, "criticality": matters}
+    ordered = {name: sorted(places, key=lambda place: (-place[0].prefixlen, place[1:])) for name, places in told.items()}
     return tuple(_placed(asset, ordered, plant) for asset in assets)
 
 

@@ -1,6 +1,7 @@
 """The situation index: how grave things stand, 0–100 in the steps of a severity, as a sum of named terms (`docs/index.md` is the published formula).
 
-It counts what nobody has settled as expected or false. All is reckoned in whole tenths, so that the terms add up to the index exactly.
+It counts what nobody has settled as expected or false; that an alert is found true never lowers it. All is reckoned in whole tenths, so that the terms add
+up to the index exactly.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from records.model import severity_word
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GRAVEST, CRITICAL, SPREAD, NUMBER, UNANSWERED = "gravest", "critical", "spread", "number", "unanswered"
-MOST: Final = {GRAVEST: 50, CRITICAL: 15, SPREAD: 15, NUMBER: 10, UNANSWERED: 10}  # points that each term may give; 100 in all
+FORMULA: Final = (
+    2  # of which the numbers are; 1 called an alert that was found true one that somebody had taken up, and counted hosts of the Internet as assets
+)
+GRAVEST, CRITICAL, SPREAD, NUMBER, STANDING = "gravest", "critical", "spread", "number", "standing"
+MOST: Final = {GRAVEST: 50, CRITICAL: 15, SPREAD: 15, NUMBER: 10, STANDING: 10}  # points that each term may give; 100 in all
 MANY: Final = 32  # alerts of high or critical severity that give all points of `number`
 MEDIUM, HIGH = 40, 60
 CONFIRMED, UNDECIDED, SETTLED = "confirmed", "undecided", "settled"
@@ -76,13 +80,13 @@ def terms(counted: Sequence[Concern], assets: int) -> tuple[Part, ...]:
     concerned = len({asset for each in counted if each.severity >= MEDIUM for asset in each.assets})
     assets = max(assets, concerned)
     high = [each for each in counted if each.severity >= HIGH]
-    open_ones = sum(not each.answered for each in high)
+    standing = sum(not each.answered or each.standing == CONFIRMED for each in high)
     return (
         Part(GRAVEST, gravest * MOST[GRAVEST] // 10, gravest, 100),
         Part(CRITICAL, critical * MOST[CRITICAL] // 10, critical, 100),
         Part(SPREAD, _root(concerned, assets, MOST[SPREAD] * 10), concerned, assets),
         Part(NUMBER, _root(min(len(high), MANY), MANY, MOST[NUMBER] * 10), len(high), MANY),
-        Part(UNANSWERED, MOST[UNANSWERED] * 10 * open_ones // len(high) if high else 0, open_ones, len(high)),
+        Part(STANDING, MOST[STANDING] * 10 * standing // len(high) if high else 0, standing, len(high)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from records.claims import CONTESTED
 from records.facts import ADDRESS, TAKEN_FOR_ITS_NAME, TOLD, Change, Fact, addresses, asset_id, changes, current, identity_of, keys_of, united
 from records.model import Asset, Conflict
 
@@ -56,6 +57,11 @@ def changes_of(asset: Asset) -> list[Change]:
     """What changed: its facts, and at which MAC address an address is that it has or had."""
     moved = [Change(each.address, each.before, each.other, each.first, CLAIMED) for each in asset.conflicts if each.before is not None]
     return sorted([*changes(asset.facts), *moved], key=lambda change: (change.time, change.name, change.source))
+
+
+def contested(conflicts: Iterable[Conflict]) -> list[Conflict]:
+    """The conflicts that go on: where an address moved is a change."""
+    return [each for each in conflicts if each.kind == CONTESTED]
 
 
 def with_facts(asset: Asset, facts: Iterable[Fact]) -> Asset:

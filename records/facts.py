@@ -16,6 +16,7 @@ MOST_FACTS: Final = 96  # of one asset
 MOST_TEXT: Final = 128  # characters of a value …
 CUT_OFF: Final = "…"  # … of which the last is this, where it was cut
 TAKEN_FOR_ITS_NAME: Final = 60  # so far has a name to be believed
+VIRTUAL: Final = "virtual"  # the name of a fact: by which protocol routers are one
 FIRM: Final = 60  # so far has an address to be believed to tell two assets for one
 ADDRESS: Final = "address"
 FORMER: Final = "former_address"  # one that the asset had, and that another one has now

@@ -169,6 +169,13 @@ class Plant:
                 return tuple(meant)
         return ()
 
+    def called(self, operation: Mapping[str, Any]) -> list[str]:
+        """The names of the tags that an operation is about (as `balefire dissect` tells it), whichever end the device is."""
+        about: Mapping[str, Any] = operation["object"] or {}
+        place = operation["unit"], *(about.get(name) for name in ("space", "name", "first", "last"))
+        each = (self.tags_of(side["ip"], *place) for side in (operation["destination"], operation["source"]) if side and side["ip"])
+        return [tag.name for tag in next(filter(None, each), ())]
+
     @property
     def criticality(self) -> dict[str, str]:
         """What devices matter, by address, where their list says so."""

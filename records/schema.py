@@ -304,7 +304,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("decoded_bytes", "long", "payload bytes that a dissector understood", "已解析字节"),
     Field("late", "long", "packets too late for their window", "迟到数据包"),
     Field("truncated", "long", "packets cut by the snap length", "被截断的数据包"),
-    Field("one_sided", "long", "conversations seen in one direction only", "单向会话"),
+    Field("one_sided", "long", "conversations of known protocols that ended in this window, of which one direction never came", "在本时间窗结束的单向会话"),
     Field("talks", "long", "TCP conversations with enough payload in this window to miss a direction by", "本时间窗内可据以判断方向缺失的 TCP 会话"),
     Field("requests_only", "long", "those of them in which only what goes to the server was seen", "其中只看到发往服务端方向的会话"),
     Field("answers_only", "long", "those of them in which only what comes from the server was seen", "其中只看到来自服务端方向的会话"),
@@ -329,6 +329,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field(
         "absent", "double", "seconds before the first packet of this window of which nothing, or not all, is stored: the sensor did not run, or was killed",
         "本时间窗首个数据包之前没有存储或存储不全的秒数：探针未运行或被强制终止",
+    ),
+    Field(
+        "dark", "double", "seconds up to the end of this window in which nothing could come: the interface was down, had no link, or was gone",
+        "截至本时间窗结束，接口未启用、无链路或已消失而无法收到数据的秒数",
     ),
     Field(
         "broken", "json", "in the last window of a capture that is cut off or corrupt: error, file, left (bytes not read; null: unknown), packet, offset, …",

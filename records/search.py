@@ -199,13 +199,22 @@ class _Reader:
         return Or(tuple(_value(field, raw, quoted) for field in self.table.fields if field.type in kinds))
 
 
+# What people call a field where a table calls it otherwise: of these, the first that the table has.
+MEANT: Final = {
+    **dict.fromkeys(("score", "risk", "priority", "grade"), ("score", "severity")),
+    **dict.fromkeys(("time", "date", "when", "timestamp"), ("@timestamp", "time", "last")),
+    **dict.fromkeys(("ip", "address"), ("addresses", "source.ip")),
+    "protocol": ("network.protocol",),
+}
+
+
 def field_of(table: Table, name: str) -> Field:
     """The field of this name. Raises UsageError that suggests the nearest one."""
     if field := table.field(name):
         return field
-    names = {known.casefold(): known for known in table.names}
-    near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5) or [known for known in names if name.casefold() in known.split(".")][:1]
-    if near:
+    names, word = {known.casefold(): known for known in table.names}, name.casefold()
+    meant = [known for known in MEANT.get(word, ()) if known in names] or [known for known in names if word in known.split(".")]
+    if near := meant[:1] or difflib.get_close_matches(word, names, n=1, cutoff=0.6):
         raise UsageError("search.field_near", word=name, table=table.name, near=names[near[0]])
     raise UsageError("search.field", word=name, table=table.name)
 

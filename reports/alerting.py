@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from records.query import Span
     from records.store.contract import Store
     from reports.asking import Row, Source
+    from reports.exposing import Known
 
 MOST: Final = 20_000  # alerts of a period; beyond, the report says that it knows of no more
 GRAVE: Final = ("critical", "high")
@@ -28,6 +29,7 @@ CRITICAL: Final = ("critical", "high")  # what an asset matters, so that its ale
 WORST: Final = 10
 TECHNIQUES: Final = 20
 HIDING: Final = 1_000
+OUTSIDE: Final = "outside"  # in the place of a role: hosts that have addresses of the Internet alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +87,21 @@ def raised(source: Source, span: Span) -> Alerts:
     )
 
 
-def concerns(alerts: Alerts, assets: Mapping[str, Row]) -> list[Concern]:
-    """What the index is reckoned from."""
+def concerns(alerts: Alerts, assets: Known) -> list[Concern]:
+    """What the index is reckoned from: hosts of the Internet are no assets that an alert concerns."""
     return [
         Concern(
             each.severity,
             each.standing,
             each.row["status"] != "open",
-            tuple(assets.get(name, {}).get("id", name) for name in each.row["assets"] or ()),
+            tuple(assets.get(name, {}).get("id", name) for name in each.row["assets"] or () if name not in assets.outside),
             any(assets.get(name, {}).get("criticality") in CRITICAL for name in each.row["assets"] or ()),
         )
         for each in alerts.raised
     ]
 
 
-def told(alerts: Alerts, span: Span, assets: Mapping[str, Row], steps: Sequence[Span], store: Store | None = None) -> Row:
+def told(alerts: Alerts, span: Span, assets: Known, steps: Sequence[Span], store: Store | None = None) -> Row:
     """The part of a report about them. `store`: given where it has several sites, so that of the gravest it is told where they are."""
     found = alerts.raised
     techniques = _techniques(found)
@@ -148,26 +150,30 @@ def _techniques(found: list[Raised]) -> list[Row]:
     return [{"technique": name, "alerts": len(of), "gravest": max(each.severity for each in of)} for name, of in _grouped(groups)]
 
 
-def _roles(found: list[Raised], assets: Mapping[str, Row]) -> list[Row]:
-    """By the role of the assets concerned; an alert counts once for each role that it concerns."""
+def _roles(found: list[Raised], assets: Known) -> list[Row]:
+    """By the role of the assets concerned; an alert counts once for each role that it concerns. Hosts of the Internet are of a kind of their own."""
     groups: dict[str | None, list[Raised]] = {}
     concerned: dict[str | None, set[str]] = {}
     for each in found:
         names = each.row["assets"] or ()
         for name in names:
-            about = assets.get(name, {})
-            concerned.setdefault(about.get("role"), set()).add(about.get("id", name))
-        for role in {assets.get(name, {}).get("role") for name in names}:
+            concerned.setdefault(_role(name, assets), set()).add(assets.get(name, assets.outside.get(name, {})).get("id", name))
+        for role in {_role(name, assets) for name in names}:
             groups.setdefault(role, []).append(each)
     known = Counter(row["role"] for row in {row["id"]: row for row in assets.values()}.values())
+    known[OUTSIDE] = len({row["id"] for row in assets.outside.values()})
     return [
         {"role": role, "alerts": len(of), "gravest": max(each.severity for each in of), "concerned": len(concerned[role]), "assets": known[role]}
         for role, of in _grouped(groups)
     ]
 
 
-def _one(each: Raised, assets: Mapping[str, Row]) -> Row:
-    row = each.row
+def _role(name: str, assets: Known) -> str | None:
+    return OUTSIDE if name in assets.outside else assets.get(name, {}).get("role")
+
+
+def _one(each: Raised, assets: Known) -> Row:
+    row, named = each.row, {**assets.outside, **assets}
     return {
         "id": row["id"],
         "severity": each.severity,
@@ -179,7 +185,7 @@ def _one(each: Raised, assets: Mapping[str, Row]) -> Row:
         "status": row["status"],
         "verdict": each.verdict,
         "techniques": list(row["techniques"] or ()),
-        "assets": [str(assets.get(name, {}).get("name") or name) for name in row["assets"] or ()][:5],
+        "assets": [str(named.get(name, {}).get("name") or name) for name in row["assets"] or ()][:5],
     }
 
 

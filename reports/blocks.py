@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text; `value` is the number behind it, for a spreadsheet; `kind` is how it is set: number, mono, strong, muted, short (one line), or a severity."""
+    """A text; `value` is the number behind it, for a spreadsheet; `kind` is how it is set: number, mono, strong, muted, short (one line), or a severity.
+
+    `unit`: of a number that its text says in another one: `seconds` or `bytes`; `behind`: what of the text comes after it.
+    """
 
     text: str
     value: float | None = None
     kind: str = ""
+    unit: str = ""
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ FILLS: Final = {"critical": "#AE1C17", "high": "#E9792B", "medium": "#F2CC45", "
 EDGES: Final = {"critical": "#7A120F", "high": "#9A4A06", "medium": "#715700", "low": "#1F5A96", "none": "#566169"}
 STEPS: Final = (0, 40, 60, 80, 100)
 WIDTH: Final = 680
+# Said on the drawing itself: WeasyPrint applies no style sheet to SVG, and left alone takes any font that has a letter, so Japanese forms of Chinese ones.
+FAMILY: Final = "Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, PingFang SC, Microsoft YaHei, Helvetica Neue, Arial, sans-serif"
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start", size: float = 10.5, fill: str = MUTED, weight: int = 400) -> str:
@@ -41,7 +43,7 @@ def _hatched(x: float, y: float, width: float, height: float, edge: str = MUTED,
 
 def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
-    return f'{head} aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    return f'{head} font-family="{FAMILY}" aria-label="{escape(label)}">{"".join(parts)}</svg>'
 
 
 def scale(value: float, low: float, high: float, level: str, words: dict[str, str], label: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from detectors.lifecycle import STATUSES, VERDICTS
 from records.formats import number, per_cent
 from reports.blocks import Cell, Section, Table
-from reports.front import gone
+from reports.front import formula, gone, seconds
 from reports.words import DASH
 from sensors.blindness import reason_words
 
@@ -84,7 +84,7 @@ def _worst(found: Row, words: Words) -> Table:
             *_sited(each),
             Cell(", ".join(each["assets"]) or DASH),
             Cell(words.minute(each["first"]), None, "short"),
-            words.number(each["findings"]),
+            words.of(each["findings"], found["findings"]),
             Cell(_state(each, words), None, "short"),
             Cell(str(each["id"])[:SHORT], None, "mono"),
         ]
@@ -167,10 +167,10 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
     """Time and payload, each sensor, and what takes points."""
     found: Row = told["coverage"]
     payload = words.size(found["decoded_bytes"] + found["undecoded_bytes"] + found["lost"]).text
-    counts = {name: number(found[name]) for name in ("sensors", "minutes", "packets", "dropped")}
+    counts = {name: number(found[name]) for name in ("sensors", "minutes", "packets", "dropped")} | {"came": number(found["packets"] + found["dropped"])}
     shares = {"time": words.share(found["time_share"]), "grade": words.share(found["grade"])}
     texts = [words.say("coverage_section.text", seen=number(found["seen_minutes"]), payload=payload, **counts, **shares)]
-    texts += [reason_words(each, words.language) for each in found["reasons"]]
+    texts += [words.say("coverage_section.reason", reason=reason_words(each, words.language), payload=payload) for each in found["reasons"]]
     if found["looked_at"] < found["windows"]:
         texts.append(words.say("coverage_section.some", shown=number(found["looked_at"]), total=number(found["windows"])))
     rows = [
@@ -191,7 +191,9 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
 def unseen(told: Mapping[str, Any], words: Words) -> Section:
     """Silences and blind spots, with what to do."""
     found: Row = told["unseen"]
-    gaps = [[*(Cell(words.minute(each[end]), None, "short") for end in ("since", "until")), words.span(each["seconds"])] for each in found["gaps"]]
+    gaps = [
+        [*(Cell(words.minute(each[end]), None, "short") for end in ("since", "until")), words.span_of(each["seconds"], seconds(told))] for each in found["gaps"]
+    ]
     spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
     disabled = [[Cell(each["rule"], None, "mono"), Cell(each["reason"])] for each in found.get("disabled", [])]  # reports of before do not tell it
     tables = [
@@ -215,6 +217,8 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     rows = [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("new", "without_role", "without_zone")]
     unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
+    if "outside" in found:  # reports of before counted them as assets
+        rows.append([Cell(words.say("table.exposure.outside")), words.of(found["outside"], whole + found["outside"])])
     rows.append([Cell(words.say("table.exposure.internet_assets")), _of_assets(internet, whole, words)])
     rows.append([Cell(words.say("table.exposure.inbound")), words.of(internet["inbound"], internet["pairs"])])
     new = [_newcomer(each, words) for each in found["listed_new"]]
@@ -268,7 +272,7 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
             Cell(words.data_class(each)),
             words.of(each["assets"], found["assets"]),
             words.of(each["operations"], found["looked_at"]),
-            words.of(each["leaving"], each["zoned"]),
+            *([words.of(each["leaving"], each["zoned"])] if found["zoned"] else []),  # else nothing is known of any
         ]
         for each in found["by_class"]
     ]
@@ -284,8 +288,8 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
     ]
     shown = words.shown(len(flows), found["flow_count"])
     tables = [
-        _table(words, "data_classes", ("class", "assets", "operations", "leaving"), classes),
-        _table(words, "data_flows", ("class", "from", "to", "pairs", "operations"), flows, shown),
+        _table(words, "data_classes", ("class", "assets", "operations", *(["leaving"] if found["zoned"] else [])), classes),
+        *([_table(words, "data_flows", ("class", "from", "to", "pairs", "operations"), flows, shown)] if found["zoned"] else []),
         _table(words, "data_rules", ("rule", "kind", "class", "operations"), listed),
     ]
     return Section("data", words.say("data.title"), words.say("data.note"), tables, texts=texts)
@@ -331,7 +335,8 @@ def _changed(each: Row, words: Words) -> list[Cell]:
 
 
 def _version(each: Row, words: Words) -> list[Cell]:
-    counts = [words.number(each.get(name)) for name in ("files", "added", "changed", "removed")]
+    whole = {"added": each["files"], "changed": each["files"], "removed": each["files"] - each.get("added", 0) + each.get("removed", 0)}  # of those before
+    counts = [words.number(each["files"]), *(words.of(each[name], of) if name in each else Cell(DASH, None, "number") for name, of in whole.items())]
     named = [words.say(f"file.{one['kind']}.{one['change']}", file=one["file"]) for one in each.get("named", [])]  # reports of before do not tell it
     more = sum(each.get(name, 0) for name in ("added", "changed", "removed")) - len(named)
     named += [words.say("file.more", count=number(more))] if named and more > 0 else []
@@ -360,7 +365,8 @@ def sites(told: Mapping[str, Any], words: Words) -> Section:
 
 def making(told: Mapping[str, Any], words: Words) -> Section:
     """How the numbers were made, and from what."""
-    texts = [words.say(f"making.{name}") for name in ("alerts", "index", "interval", "times", "coverage", "compared")]
+    index = "index" if not told["index"] or formula(told["index"]) > 1 else "index_first"  # of reports of before
+    texts = [words.say(f"making.{name}") for name in ("alerts", index, "interval", "times", "coverage", "compared")]
     made: Row = told["made_from"]
     texts.append(words.say("making.from", newest=words.moment(made["newest"]), decisions=number(made["decisions"]), zone=told["zone"], id=told["id"]))
     return Section("making", words.say("making.title"), texts=texts)

@@ -27,6 +27,7 @@ SOURCES: Final = (
 )  # fmt: skip
 YEAR: Final = "year"  # its clock starts at the end of the year (UTC) in which incidents were confirmed: one report of all of them
 MOMENTS: Final = ("confirmed", "handled", "paid", YEAR)
+PERSON: Final = "person"  # by whom a field is written that nothing may fill by itself
 FIELDS: Final = "fields"  # as unverified: what the form asks
 AT_ONCE, UNKNOWN = "at-once", "unknown"
 SECOND: Final = 10**9
@@ -40,11 +41,12 @@ DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "lev
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field of a form: what it asks, and the facts that it is prefilled from."""
+    """A field of a form: what it asks, and the facts that it is prefilled from; of a `person`: these are a suggestion alone, until somebody says so."""
 
     id: str
     title: Text
     sources: tuple[str, ...]
+    person: bool = False
 
     @property
     def decided(self) -> bool:
@@ -65,7 +67,7 @@ class Duty:
     regime: str
     title: Text
     regime_title: Text
-    source: str
+    source: Text
     verified: bool
     agencies: tuple[str, ...]
     operators: tuple[str, ...]
@@ -90,6 +92,12 @@ class Duty:
         doubt = doubt or (say("duty.fields_unverified", language) if FIELDS in self.unverified else "")
         title = getattr(self.regime_title, language)
         return say("duty.aside", language, text=title, aside=doubt) if doubt else title
+
+    def origin(self, language: str) -> str:
+        """By which law, and in which text of it it stands, neither said twice."""
+        basis, source = self.basis(language), getattr(self.source, language)
+        title = getattr(self.regime_title, language)
+        return source if basis == title and source.startswith(title) else f"{basis} · {source}"
 
     @property
     def fields(self) -> tuple[FormField, ...]:
@@ -203,8 +211,8 @@ class _File:
             raise self.wrong("name", "a-z 0-9 -", *path)
         return value
 
-    def text(self, value: object, *path: str | int) -> Text:
-        found = self.keys(value, frozenset({"en", "zh", "from"}), ("en", "zh"), *path)
+    def text(self, value: object, *path: str | int, more: tuple[str, ...] = ()) -> Text:
+        found = self.keys(value, frozenset({"en", "zh", *more}), ("en", "zh"), *path)
         if not all(isinstance(found[each], str) and found[each].strip() for each in ("en", "zh")):
             raise self.wrong("text", "{en: …, zh: …}", *path)
         return Text(found["en"], found["zh"])
@@ -220,9 +228,11 @@ class _File:
 
     def field(self, name: str) -> FormField:
         value = self.read.data["fields"][name]
-        title = self.text(value, "fields", name)
+        title = self.text(value, "fields", name, more=("from", "by"))
         sources = self.words(value["from"], SOURCES, "fields", name, "from") if "from" in value else ()
-        return FormField(name, title, sources)
+        if (by := value.get("by", PERSON)) != PERSON:
+            raise self.wrong("choice", f"by: {PERSON}", "fields", name, "by")
+        return FormField(name, title, sources, "by" in value and by == PERSON)
 
     def duty(self, regime: str, number: int, fields: Mapping[str, FormField]) -> Duty:
         at: tuple[str | int, ...] = ("duties", number)
@@ -241,7 +251,7 @@ class _File:
         agencies, codes = self.words(told["agencies"], AGENCIES, *at, "agencies"), tuple(incident_classes())
         return Duty(
             id=f"{regime}/{self.name(told['id'], *at, 'id')}", regime=regime, title=self.text(told["title"], *at, "title"),
-            regime_title=self.text(self.read.data["title"], "title"), source=str(self.read.data["source"]), verified=self.read.data["verified"],
+            regime_title=self.text(self.read.data["title"], "title"), source=self.text(self.read.data["source"], "source"), verified=self.read.data["verified"],
             agencies=agencies, levels=self.words(told["levels"], levels(), *at, "levels"), allowance=allowance,
             operators=self.words(told["operators"], self.operators(), *at, "operators") if "operators" in told else (),
             classes=self.words(told["classes"], {*codes, *(each[:2] for each in codes)}, *at, "classes") if "classes" in told else (),

@@ -31,15 +31,32 @@ INSIDE: Final = tuple(
 )  # fmt: skip
 
 
-def assets(source: Source, span: Span) -> dict[str, Row]:
-    """The assets that were there in a period, by identity and by each identity that they had; seen before and after it counts as seen in it."""
+class Known(dict[str, dict[str, Any]]):
+    """The assets of the plant by identity; `outside`: what else was seen, hosts that have addresses of the Internet alone."""
+
+    def __init__(self, rows: Mapping[str, Row], outside: Mapping[str, Row]) -> None:
+        super().__init__(rows)
+        self.outside = outside
+
+
+def assets(source: Source, span: Span) -> Known:
+    """What was there in a period, by identity; seen before and after it counts as seen in it."""
     where = source.where("asset", Range("first", high=span.until, include_high=False), Range("last", low=span.since))
-    return {row["id"]: row for row in source.rows("asset", Query(where=where, sort="id"), MOST)}
+    rows = {row["id"]: row for row in source.rows("asset", Query(where=where, sort="id"), MOST)}
+    outside = {name: row for name, row in rows.items() if not row["zone"] and row["addresses"] and all(map(is_outside, row["addresses"]))}
+    if outside:  # a plant may have numbers of the Internet: what it lists, or has a zone for, is its own
+        plant = KeptPlant(source.store).plant
+        outside = {name: row for name, row in outside.items() if not any(map(plant.asset, row["addresses"]))}
+    return Known({name: row for name, row in rows.items() if name not in outside}, outside)
 
 
-def by_any_name(known: Mapping[str, Row]) -> dict[str, Row]:
+def by_any_name(known: Known) -> Known:
     """The same by every identity that an alert may call one by."""
-    return {alias: row for row in known.values() for alias in row["aliases"] or ()} | dict(known)
+    return Known(_aliased(known), _aliased(known.outside))
+
+
+def _aliased(rows: Mapping[str, Row]) -> dict[str, Row]:
+    return {alias: row for row in rows.values() for alias in row["aliases"] or ()} | dict(rows)
 
 
 class Addresses:
@@ -61,7 +78,7 @@ class Addresses:
         return found if len({row["observer.site"] for row in found}) == 1 else []
 
 
-def told(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
+def told(source: Source, span: Span, known: Known) -> Row:
     """The part of a report about them. `unlisted` is None where the plant gave no list of its assets."""
     new = sorted((row for row in known.values() if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
     plant = KeptPlant(source.store).plant
@@ -70,7 +87,8 @@ def told(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     several = len({row["observer.site"] for row in known.values()}) > 1
     return {
         "assets": len(known),
-        "complete": len(known) < MOST,
+        "outside": len(known.outside),
+        "complete": len(known) + len(known.outside) < MOST,
         "new": len(new),
         "listed_new": [_one(row) | ({"site": row["observer.site"]} if several else {}) for row in new[:LISTED]],
         "without_role": sum(not row["role"] for row in known.values()),

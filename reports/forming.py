@@ -1,10 +1,11 @@
-"""The form of a duty: what the alert knows, what people wrote, and what was released."""
+"""The form of a duty: what the alert knows, what people wrote, and what was released. Of what a person has to say the alert only suggests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from detectors.lifecycle import LONGEST
+from records.errors import UsageError
 from records.nesting import iso
 from records.wording import say
 from reports.dutybook import YEAR, class_named
@@ -13,6 +14,8 @@ from reports.everything import every_row
 from reports.supplementing import told_before
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from records.store.contract import Store
     from reports.obliging import Due
 
@@ -25,14 +28,34 @@ def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     filled = written(due.row)
     if due.row["status"] == "released":
         return filled
+    known = _prefilled(store, due, unit, language)
+    return {each.id: (not each.decided and filled.get(each.id)) or ("" if each.person else known[each.id]) for each in due.duty.fields}
+
+
+def suggestions(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+    """What the alert suggests for fields of a person that nobody wrote into: nothing of it counts until somebody takes it over (`obliging.fill`)."""
+    filled = written(due.row)
+    if not due.open:
+        return {}
+    known = _prefilled(store, due, unit, language)
+    return {each.id: known[each.id] for each in due.duty.fields if each.person and known[each.id] and not filled.get(each.id)}
+
+
+def taken_over(store: Store, due: Due, unit: str, language: str, fields: Iterable[str]) -> dict[str, str]:
+    """What the alert suggests for these fields, as values to be filled in. Raises UsageError for one of which it suggests nothing."""
+    known = suggestions(store, due, unit, language)
+    if wrong := [each for each in fields if each not in known]:
+        raise UsageError("duty.no_suggestion", field=", ".join(wrong), known=", ".join(known) or "–")
+    return {each: known[each] for each in fields}
+
+
+def _prefilled(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     facts = _facts(store, due, unit, language)
     before = told_before(store, due) if due.duty.supplements else {}
-    told = {
-        each.id: (not each.decided and filled.get(each.id))
-        or ("" if before.get(each.id) and not each.decided else "\n".join(facts[source] for source in each.sources if facts.get(source)))
+    return {
+        each.id: "" if before.get(each.id) and not each.decided else "\n".join(facts[source] for source in each.sources if facts.get(source))[:LONGEST]
         for each in due.duty.fields
     }
-    return {key: value[:LONGEST] for key, value in told.items()}
 
 
 def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
@@ -41,7 +64,7 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
     assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
     said = every_row(store, "audit", f"table:alert AND note:* AND subject:{due.row['alert']}") if due.row["alert"] else []
-    notes = [f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in said]
+    notes = [f"{iso(row['time'])[:16]} {row['note']}" for row in said]  # not who said it: agencies are told nothing of people of the plant
     peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
     return {
         "unit": unit, "site": str(finding.get("observer.site") or ""),
@@ -66,7 +89,7 @@ def _incidents(store: Store, due: Due, language: str) -> str:
             words = {"title": alert.get(f"title.{language}") or grading["id"], "what": class_named(grading["class"], language), "handled": handled}
             words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": iso(grading["confirmed"])[:16]}
             told.append(say("duty.incident", language, **words))
-    shown = told
+    shown = told or [say("duty.no_incident", language, year=due.year)]
     while len("\n".join(shown)) > LONGEST:  # a field holds no more; what does not fit is said, never cut unseen
         shown = [*shown[: (len(shown) - 1) * 3 // 4], say("duty.more", language, count=len(told) - (len(shown) - 1) * 3 // 4)]
     return "\n".join(shown)

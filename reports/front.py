@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from records.formats import HOUR, MINUTE, number
+from records.formats import HOUR, MINUTE, SECOND, number
 from records.model import GLYPHS, LEVELS
 from reports import charts
 from reports.blocks import Bar, Cell, Fact, Front, Table
@@ -168,7 +168,19 @@ def compared(told: Mapping[str, Any], words: Words) -> Table:
     rows = [[Cell(words.say(f"compared.{name}")), *(_figure(name, each, words) for each in columns)] for name in names]
     head = ["", words.say("compared.now"), *(_column(name, told[name], words) for name in ("before", "last_year"))]
     notes = [text for name in ("before", "last_year") if (text := _origin(told[name], _column(name, told[name], words), words))]
+    notes += [words.say("compared.formula", column=_column(name, told[name], words)) for name in ("before", "last_year") if _other(told, told[name])]
     return Table(words.say("compared.title"), head, rows, " ".join(notes))
+
+
+def _other(told: Mapping[str, Any], other: Row) -> bool:
+    """Whether the index of another period is of another formula: told by a report of an earlier version."""
+    found = [formula(index) for index in (told["index"], other.get("index")) if index]
+    return len(set(found)) > 1
+
+
+def formula(index: Row) -> int:
+    """Of which formula an index is; the first did not say so."""
+    return int(index.get("formula", 1))
 
 
 def figures(told: Mapping[str, Any]) -> Row:
@@ -215,8 +227,7 @@ def _figure(name: str, each: Row, words: Words) -> Cell:
             return words.of(each["new_assets"], each["assets"])
         case "answers":
             grave: Row = each["answers"]["grave"]
-            median = words.span(grave["taken_up"]["median_s"]).text
-            return Cell(words.say("compared.median", median=median, done=grave["taken_up"]["done"], of=grave["of"]), grave["taken_up"]["median_s"], "number")
+            return words.median(grave["taken_up"]["median_s"], grave["taken_up"]["done"], grave["of"])
         case _:
             return words.share_cell(each[name])
 
@@ -243,8 +254,8 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
         longest: Row = found["gaps"][0]
         lines.append(
             words.count(
-                "unseen.gaps", found["gap_count"], total=words.span(found["gap_seconds"]).text, longest=words.span(longest["seconds"]).text,
-                since=words.minute(longest["since"]),
+                "unseen.gaps", found["gap_count"], total=words.span_of(found["gap_seconds"], seconds(told)).text,
+                longest=words.span(longest["seconds"]).text, since=words.minute(longest["since"]),
             )
         )  # fmt: skip
     lines += [words.say("unseen.silent", sensor=name) for name in found["silent"][:SILENT]]
@@ -257,6 +268,11 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
     if more > 0:
         lines.append(words.say("unseen.more", count=number(more)))
     return [*lines, words.say("unseen.wire")]
+
+
+def seconds(told: Mapping[str, Any]) -> int:
+    """How long the period is."""
+    return (nanoseconds(told["until"]) - nanoseconds(told["since"])) // SECOND
 
 
 def gone(told: Mapping[str, Any], words: Words) -> list[str]:

@@ -41,5 +41,5 @@ class NoneMade:
 def reach(store: Store) -> int:
     """Before this time (nanoseconds) rows were deleted, as the audit trail tells; 0 where none ever were. Kept packets are no part of a report."""
     deleted = And((Match("action", "retire"), Not(Match("table", "evidence"))))
-    found = store.read("audit", Query(where=deleted, sort="-subject", limit=1)).to_pylist()
+    found = store.read("audit", Query(where=deleted, sort="-subject", limit=1)).select(["subject"]).to_pylist()
     return (period(found[0]["subject"]) or (0, 0))[0] if found else 0

@@ -1,8 +1,9 @@
 """Tells people of alerts (apprise: mail, WeCom, DingTalk, Feishu, Teams, syslog …), so that nobody is woken or flooded without need.
 
-An alert is told once, and again where it became graver. In quiet hours only what is grave enough is told at once; the rest waits for their end and comes as
-one digest. Past so many messages an hour what comes is gathered, too, but for what is that grave: nothing is dropped. What did not go out is tried
-again with growing pauses, an hour at most; so a message may come twice where a service took it and did not say so: an alert that nobody heard of is worse.
+An alert is told once, and again where it became graver; of duties to report, what presses, as `reports.reminding` says, whatever the hour. In quiet hours only
+what is grave enough is told at once; the rest waits for their end and comes as one digest. Past so many messages an hour what comes is gathered, too, but for
+what is that grave: nothing is dropped. What did not go out is tried again with growing pauses, an hour at most; so a message may come twice where a service
+took it and did not say so: an alert that nobody heard of is worse.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from records.store.columns import flat
 from records.visible import clean
 from records.wording import say
 from reports.deliver import PAUSES_S
+from reports.reminding import reminders
 from reports.sited import sites_of
 
 if TYPE_CHECKING:
@@ -76,9 +78,10 @@ class Notifier:
                 database.execute(table)
 
     def look(self, store: Store, now: float) -> dict[str, int]:
-        """Tell what is to be told now, as one message to each target; of how many alerts each was told, -1 where it did not go out or waits to be tried."""
+        """Tell what is to be told now, as one message to each target; of how much each was told, -1 where it did not go out or waits to be tried."""
         where = parse(f"status:open AND severity:>={self._wish.least}", ALERT)
         rows = flat(ALERT, store.read("alert", Query(where=where, sort="-severity", limit=10_000)))
+        rows += reminders(store, int(now * 1e9))
         return {name: self._tell(name, store, rows, now) for name in self._targets}
 
     def _tell(self, target: str, store: Store, rows: Sequence[Mapping[str, Any]], now: float) -> int:
@@ -95,7 +98,7 @@ class Notifier:
             tries, due = database.execute("SELECT tries, due FROM failing WHERE target = ?", (target,)).fetchone() or (0, now)
             if now < due:
                 return -1
-            shown = _ordered(told)[:LISTED]
+            shown = [row for row in _ordered(told)[:LISTED] if "name" not in row]
             if not self._targets[target](*message(told, self._language, sites_of(store, shown))):
                 again = now + PAUSES[min(tries, len(PAUSES) - 1)]
                 database.execute("INSERT OR REPLACE INTO failing VALUES (?,?,?)", (target, tries + 1, again))
@@ -120,11 +123,14 @@ def message(rows: Sequence[Mapping[str, Any]], language: str, sites: Mapping[str
     """Title and text: one alert by itself, several as a digest, the gravest first; each with its site, where one is known."""
     lines: list[str] = []
     for row in _ordered(rows):
+        if "name" in row:  # no alert: what has to be told to somebody
+            lines.append(f"{clean(row[f'title.{language}'])} ({row['name'][:12]})")
+            continue
         level = say(f"severity.{severity_word(int(row['severity']))}", language)
         where = f"{clean(sites[row['id']])} · " if row["id"] in sites else ""
         lines.append(f"{level} {row['severity']}: {where}{clean(row[f'title.{language}'])} ({row['id'][:12]})")
     more = [say("notify.more", language, count=len(lines) - LISTED)] if len(lines) > LISTED else []
-    title = lines[0] if len(lines) == 1 else say("notify.digest", language, count=len(lines))
+    title = lines[0] if len(lines) == 1 else say("notify.digest_duties" if any("name" in row for row in rows) else "notify.digest", language, count=len(lines))
     return title[:200], "\n".join([*lines[:LISTED], *more])
 
 

@@ -100,7 +100,7 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "gaps": [{"since": iso(gap.since), "until": iso(gap.until), "seconds": gap.length // SECOND} for gap in gaps[:GAPS]],
         "gap_count": len(gaps),
         "gap_seconds": sum(gap.length for gap in gaps) // SECOND,
-        "spots": [spot_told(spot) for spot in spots[:SPOTS]],
+        "spots": [spot_told(spot, whole=True) for spot in spots[:SPOTS]],
         "spot_count": len(spots),
         "remote": _remote(account),
         "disabled": [{"rule": rule, "reason": why} for rule, why in sorted(disabled(source.store, span).items())],

@@ -19,6 +19,9 @@ WIDTHS: Final = (44, 26, 22, 22, 22, 22, 18)
 LONGEST: Final = 32_000  # letters that a cell holds
 NAME: Final = 31  # letters that the name of a sheet has
 FORMATS: Final = 150  # formats of numbers; spreadsheets know some 200. What is said in yet another way stays a text
+DAY: Final = 86_400  # seconds of what spreadsheets reckon time in
+UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_SIZE: Final = re.compile(r"[0-9,]+(\.[0-9])?(?= (B|kB|MB|GB|TB)\b)(.*)")
 _FIGURE: Final = re.compile(r"([0-9,]+)(\.[0-9])?(.*)")
 _OPTIONS: Final = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
@@ -40,6 +43,7 @@ def workbook(shown: Printed) -> bytes:
     _front(book, shown, formats)
     for place, section in enumerate(shown.sections, 1):
         sheet = _Sheet(book, f"{place} {section.title}", formats)
+        sheet.line(shown.front.beside)  # a sheet is copied out of its book: its numbers keep what they hold for
         sheet.line(section.title, "title")
         for text in filter(None, (section.note, *section.texts)):
             sheet.line(text)
@@ -52,8 +56,9 @@ def workbook(shown: Printed) -> bytes:
 def _front(book: Any, shown: Printed, formats: dict[str, Any]) -> None:
     front = shown.front
     sheet = _Sheet(book, front.title, formats)
+    sheet.line(front.beside)
     sheet.line(front.title, "title")
-    for text in filter(None, (front.place, front.when, front.note, front.tag, front.sentence, front.beside)):
+    for text in filter(None, (front.place, front.when, front.note, front.tag, front.sentence)):
         sheet.line(text)
     sheet.skip()
     if front.bars:
@@ -117,14 +122,27 @@ class _Sheet:
             self._at += 1
 
     def _cell(self, column: int, cell: Cell) -> None:
+        if cell.unit and cell.value is not None and self._measure(column, cell):
+            return
         figure = _FIGURE.fullmatch(cell.text) if cell.value is not None and cell.kind == "number" else None
         said = float(figure[1].replace(",", "") + (figure[2] or "")) if figure else None
         if figure is None or said is None or abs(said - (cell.value or 0)) >= 0.1 or not self._number(column, said, ".0" if figure[2] else "", figure[3]):
             self._sheet.write_string(self._at, column, _kept(cell.text), self._formats["said" if cell.kind == "number" else "text"])
 
+    def _measure(self, column: int, cell: Cell) -> bool:
+        """Write a duration as one, and bytes in the unit that the page says; whether there is a format left for that."""
+        value = cell.value or 0
+        if cell.unit == "seconds":
+            return self._formatted(column, value / DAY, "[h]:mm:ss", cell.behind)
+        figure = _SIZE.fullmatch(cell.text)
+        return figure is not None and self._formatted(column, value, f"#,##0{'.0' if figure[1] else ''}{',' * UNITS.index(figure[2])}", figure[3])
+
     def _number(self, column: int, value: float, decimals: str, behind: str = "") -> bool:
         """Write it as it is said: shares stay cut, and what it is out of stands behind it; whether there is a format left for that."""
-        told = f"#,##0{decimals}" + (f'"{behind}"' if behind else "")
+        return self._formatted(column, value, f"#,##0{decimals}", behind)
+
+    def _formatted(self, column: int, value: float, figures: str, behind: str) -> bool:
+        told = figures + (f'"{behind}"' if behind else "")
         if told not in self._formats:
             if len(self._formats) >= FORMATS or '"' in behind:
                 return False

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 def sites_of(store: Store, alerts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The sites of stored alerts, by their identities, as their findings tell; those of which none is known are left out."""
     asked = {name: str(row["id"]) for row in alerts if (of := row["findings"]) for name in (of[0], of[-1])}  # the oldest may be past its retention
-    found = store.read("finding", Query(ids=tuple(asked))).to_pylist() if asked else []
+    found = store.read("finding", Query(ids=tuple(asked))).select(["id", "observer.site"]).to_pylist() if asked else []
     return {asked[row["id"]]: str(row["observer.site"]) for row in found if row["observer.site"]}

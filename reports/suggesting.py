@@ -87,5 +87,6 @@ def suggested(store: Store, alert: str, facts: Mapping[str, float] | None = None
     """What is suggested for a stored alert."""
     row = store.get("alert", alert) or {"techniques": [], "assets": [], "findings": []}
     assets = [found for each in (row["assets"] or ())[:100] if (found := store.get("asset", each))]
-    findings = store.read("finding", Query(ids=tuple(row["findings"] or ())[:LOOKED_AT])).to_pylist() if row["findings"] else []
+    asked = Query(ids=tuple(row["findings"] or ())[:LOOKED_AT])
+    findings = store.read("finding", asked).select(["effects"]).to_pylist() if row["findings"] else []
     return suggest(row, assets, facts or {}, {effect for each in findings for effect in each["effects"] or ()})

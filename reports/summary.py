@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.situation import MOST, index
+from detectors.situation import FORMULA, MOST, index
 from records.formats import SECOND
 from records.nesting import iso
 from records.query import Span
@@ -117,7 +117,7 @@ def _seen(grade: float | None, share: float) -> float:
 
 def _index(found: Index) -> Row:
     terms = [{"term": part.name, "points": part.tenths / 10, "most": MOST[part.name], "count": part.count, "of": part.of} for part in found.parts]
-    return {"value": found.tenths / 10, "level": found.level, "low": found.low / 10, "high": found.high / 10, "terms": terms}
+    return {"formula": FORMULA, "value": found.tenths / 10, "level": found.level, "low": found.low / 10, "high": found.high / 10, "terms": terms}
 
 
 def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row], tuple[float | None, float]]:

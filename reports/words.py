@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from records.formats import SECOND, Clock, duration, number, share_seen, size
@@ -75,15 +76,28 @@ class Words:
 
     def size(self, octets: int) -> Cell:
         """Bytes as a cell."""
-        return Cell(size(octets, self.language), octets, "number")
+        return Cell(size(octets, self.language), octets, "number", "bytes")
 
     def size_of(self, octets: int, whole: int) -> Cell:
         """Bytes out of bytes as a cell; in a spreadsheet the first."""
-        return Cell(self.say("of", count=size(octets, self.language), whole=size(whole, self.language)), octets, "number")
+        return self._behind(self.size(octets), "of", count=size(octets, self.language), whole=size(whole, self.language))
 
     def span(self, seconds: int | None) -> Cell:
-        """A duration as a cell; in a spreadsheet seconds."""
-        return Cell(DASH if seconds is None else duration(seconds * SECOND, self.language), seconds, "number")
+        """A duration as a cell; in a spreadsheet a duration, too."""
+        return Cell(DASH if seconds is None else duration(seconds * SECOND, self.language), seconds, "number", "seconds")
+
+    def span_of(self, seconds: int, whole: int) -> Cell:
+        """A duration out of another one as a cell; in a spreadsheet the first."""
+        return self._behind(self.span(seconds), "of", count=self.span(seconds).text, whole=self.span(whole).text)
+
+    def median(self, seconds: int | None, done: int, of: int) -> Cell:
+        """A median duration and of how many it is."""
+        told = self.span(seconds)
+        return self._behind(told, "compared.median", median=told.text, done=number(done), of=number(of))
+
+    def _behind(self, told: Cell, key: str, **values: object) -> Cell:
+        text = self.say(key, **values)
+        return replace(told, text=text, behind=text.removeprefix(told.text))
 
     def moment(self, text: str) -> str:
         """`22 Nov 2026, 03:12 (UTC+8)`."""
@@ -95,8 +109,8 @@ class Words:
         return f"{self.clock.day(time)}{', ' if self.language == 'en' else ' '}{self.clock.minute(time)}"
 
     def role(self, role: str | None) -> str:
-        """A role in words."""
-        return role_words(role, self.language) or self.say("no_role")
+        """A role in words, or that it is a host of the Internet."""
+        return self.say("outside") if role == "outside" else role_words(role, self.language) or self.say("no_role")
 
     def data_class(self, each: dict[str, Any]) -> str:
         """Domain and level of industrial data: `Production, level 2`."""

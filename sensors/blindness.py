@@ -12,6 +12,7 @@ from records.wording import LANGUAGES, catalogue, say, say_or
 from sensors.protocol import title_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import tzinfo
 
     from sensors.blindspots import Spot
@@ -39,11 +40,27 @@ def spot_words(spot: Spot, language: str, zone: tzinfo = UTC) -> tuple[str, str]
     return placed(spot.place, what, language), say(f"coverage.spot.{spot.key}.todo", language)
 
 
-def told(spot: Spot) -> dict[str, Any]:
-    """A spot for machines, with its words."""
+def told(spot: Spot, *, whole: bool = False) -> dict[str, Any]:
+    """A spot for machines, with its words; `whole`: and with what its number is out of, for whoever has no other number beside it."""
     words = {language: dict(zip(("what", "todo"), spot_words(spot, language), strict=True)) for language in LANGUAGES}
+    if whole:
+        words = {language: each | {"what": _out_of(spot, each["what"], language)} for language, each in words.items()}
     values = {name: iso(value) if name in ("since", "until") else value for name, value in spot.values.items()}
     return {"spot": spot.key, "place": spot.place or None, "weight": round(spot.weight, 1), "values": values, **words}
+
+
+def _out_of(spot: Spot, what: str, language: str) -> str:
+    """What is not seen, and of how much."""
+    words: dict[str, Callable[[int], str]] = {
+        "of_bytes": lambda count: size(count, language),
+        "of_seconds": lambda count: duration(count * SECOND, language),
+        "of_packets": number,
+        "of_talks": number,
+    }
+    for name, told in words.items():
+        if name in spot.values:
+            return say(f"coverage.{name}", language, what=what, whole=told(int(spot.values[name])))
+    return what
 
 
 def placed(place: str, text: str, language: str) -> str:
@@ -77,6 +94,8 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
         told["count"] = told["conversations"]
     if "bytes" in given:
         told["size"] = size(given["bytes"], language)
+        if given.get("about"):
+            told["size"] = say("coverage.about", language, size=told["size"])
     if "left" in given:
         known = given["left"] is not None
         told["left"] = say(f"coverage.left.{'known' if known else 'unknown'}", language, size=size(given["left"] or 0, language))

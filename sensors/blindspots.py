@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +24,7 @@ COUNTS: Final = (
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
-    "clock_back", "absent", "refused", "broken",
+    "clock_back", "absent", "dark", "refused", "broken",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
 JSON: Final = ("undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks")
@@ -32,10 +33,13 @@ SILENT: Final = 3  # windows without a packet that are no chance, where there ar
 PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
 STEPPED, ABSENT = "clock", "absent"  # the clock stepped, the sensor did not run
 SIDES: Final = ("requests_only", "answers_only")
+# spots that tell of missing directions, by the minute that is worst: beside them, `one_sided` would count the same conversations another way
+ONE_WAY: Final = frozenset(SIDES) | {f"datagram_{side}" for side in SIDES}
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
 BROKEN: Final = 50.0  # the weight of a capture that ends before its end, where nobody knows how much was left; else at least …
 LEAST_BROKEN: Final = 20.0
+DARK: Final = 60.0  # at least, the weight of an interface that could bring nothing: the cause stands before what it cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Unread:
     guesses: Counter[str] = field(default_factory=Counter[str])
     period: float | None = None
     tshark: str | None = None  # what tshark calls it
+    about: bool = False  # whether it is known only about how many
 
     @property
     def guess(self) -> str:
@@ -97,6 +102,8 @@ class Sums:
     sides: dict[str, Half] = field(default_factory=dict[str, "Half"])
     windows: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])  # by capture; why there may be none before it
     absent: float = 0.0  # seconds in which the sensor did not run
+    dark: float = 0.0  # seconds in which nothing could come: it was down, had no link, or was gone
+    idle: dict[str, set[int]] = field(default_factory=dict[str, set[int]])  # by capture, windows in which it was so
     back: float = 0.0  # seconds that the clock stepped back at worst
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
     halves: dict[tuple[str | None, str], Counter[str]] = field(default_factory=dict[tuple[str | None, str], Counter[str]])  # servers: worst window
@@ -106,6 +113,9 @@ class Sums:
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = STEPPED if row["clock_steps"] else ABSENT if row["absent"] else ""
         self.absent += row["absent"] or 0.0
+        if row["dark"]:
+            self.dark += row["dark"]
+            self.idle.setdefault(row["file"] or "", set()).add(row["@timestamp"] // WINDOW)
         self.back = max(self.back, row["clock_back"] or 0.0)
         for side in SIDES:
             if row[side]:
@@ -141,10 +151,11 @@ class Sums:
         }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
-        for port, octets in uncut(row["undecoded"], row["cut_bytes"] or 0):
+        for port, octets, about in uncut(row["undecoded"], row["cut_bytes"] or 0):
             if octets:
                 unread = self.unread.setdefault(port["name"], Unread())
                 unread.bytes += octets
+                unread.about |= about
                 unread.period = port.get("period") or unread.period
                 unread.tshark = unread.tshark or port.get("tshark")
                 if port.get("guess"):
@@ -160,6 +171,12 @@ class Sums:
         return {"servers": [server for server, _ in found.most_common(PAIRS)], "more": max(len(found) - PAIRS, 0)} if found else {}
 
     @property
+    def one_way(self) -> int:
+        """Conversations of which one direction is missing, as the spots tell them: in the window that is worst, else short ones that ended so."""
+        worst = sum(half.worst[0] for half in self.sides.values()) + sum(count for count, _ in self.datagrams.values())
+        return worst or self.counts["one_sided"]
+
+    @property
     def unanswered(self) -> bool:
         """Is all that is missing what datagrams that were seen would have been answered, if anybody answers them?"""
         return self.counts["gaps"] == 0 and {side for _, side in self.datagrams} == {"requests_only"}
@@ -167,8 +184,10 @@ class Sums:
     def silence(self) -> tuple[int, int]:
         """Windows without packets between others of the same capture: (of those that are long, where most windows have some; that a clock left out)."""
         silent = stepped = 0
-        for seen in self.windows.values():
-            steps = [(later - earlier - 1, seen[later]) for earlier, later in pairwise(sorted(seen))]
+        for file, seen in self.windows.items():
+            idle = sorted(self.idle.get(file, set[int]()) - seen.keys())  # it is known why
+            left = ((earlier, later, bisect(idle, later) - bisect(idle, earlier)) for earlier, later in pairwise(sorted(seen)))
+            steps = [(later - earlier - 1 - known, seen[later]) for earlier, later, known in left]
             stepped += sum(step for step, why in steps if why == STEPPED)
             long = sum(step for step, why in steps if step >= SILENT and not why)
             silent += long if len(seen) > long else 0
@@ -180,26 +199,29 @@ def _held(texts: list[str | None]) -> list[list[dict[str, Any]]]:
     return json.loads(f"[{','.join(text or '[]' for text in texts)}]")
 
 
-def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int]]:
+def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int, bool]]:
     """What was not understood at the ports of a window, and neither encrypted nor among the `cut` octets, which the capture left out of packets.
 
     These stand in no port's own count. They are of protocols that were recognised: of ports where every packet was (none is left to describe) before others,
-    and of several by their share.
+    and of several by their share: of those it is known only about how many octets are left (the last value is true).
     """
     left = [port["bytes"] - port.get("encrypted", 0) for port in ports]
+    about = [False] * len(ports)
     if not cut:
-        return list(zip(ports, left, strict=True))
+        return list(zip(ports, left, about, strict=True))
     for recognised in (True, False):
         mine = [number for number, port in enumerate(ports) if (not port.get("packets")) is recognised]
         whole = sum(left[number] for number in mine)
         taken, passed, share = 0, 0, min(cut, whole)
+        several = 0 < share < whole and sum(left[number] > 0 for number in mine) > 1
         for number in mine:
+            about[number] = several
             passed += left[number]
             part = share * passed // max(whole, 1) - taken  # whole octets that add up
             left[number] -= part
             taken += part
         cut -= share
-    return list(zip(ports, left, strict=True))
+    return list(zip(ports, left, about, strict=True))
 
 
 class Account:
@@ -307,14 +329,20 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
     for name, unread in sums.unread.items():
         share = 100 * unread.bytes / max(payload, 1)
         cyclic = unread.guess == "cyclic"
-        values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
+        values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "of_bytes": payload, "guess": unread.guess, "period": unread.period if cyclic else None}
         values |= {"tshark": unread.tshark} if unread.tshark else {}
+        values |= {"about": True} if unread.about else {}
         yield Spot("cyclic" if values["period"] else "unread", place, share + (10 if cyclic else 0), values)
     for (name, port), told in sums.ciphers.items():
-        values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
+        values = {"cipher": name, "port": port, "bytes": told["bytes"], "of_bytes": payload, "conversations": told["conversations"]}
         yield Spot("encrypted", place, 10 * told["bytes"] / max(payload, 1), values)  # by right: nothing is to be repaired
     for (requests, answers), count in sums.vlans.most_common(PAIRS):
-        yield Spot("vlans", place, 15 * min(1, count / max(sums.talks, count)), {"requests": requests, "answers": answers, "count": count})
+        yield Spot(
+            "vlans",
+            place,
+            15 * min(1, count / max(sums.talks, count)),
+            {"requests": requests, "answers": answers, "count": count, "of_talks": max(sums.talks, count)},
+        )
 
 
 def _sides(sums: Sums, place: str) -> Iterator[Spot]:
@@ -324,11 +352,11 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         values = {"count": half.worst[0], "talks": half.worst[1], "windows": half.windows, **when, **sums.servers(None, key)}
         yield Spot(key, place, 100 * half.worst[0] / half.worst[1], values)
     if sums.counts["one_sided"] and not sums.sides:
-        yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
+        yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"], "of_packets": sums.counts["packets"]})
     for (protocol, side), (count, talks) in sums.datagrams.items():
         yield Spot(f"datagram_{side}", place, 50 * count / talks, {"protocol": protocol, "count": count, "talks": talks, **sums.servers(protocol, side)})
     if sums.namesakes:
-        yield Spot("namesakes", place, 10, {"count": sums.namesakes})
+        yield Spot("namesakes", place, 10, {"count": sums.namesakes, "of_packets": sums.counts["packets"]})
     silent, stepped = sums.silence()
     if stepped:
         yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
@@ -336,10 +364,15 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         yield Spot("clock_back", place, 60, {"seconds": sums.back})
     if sums.absent:
         seen = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000
-        yield Spot("absent", place, 100 * sums.absent / (seen + sums.absent), {"seconds": sums.absent})
+        yield Spot("absent", place, 100 * sums.absent / (seen + sums.absent), {"seconds": sums.absent, "of_seconds": seen + sums.absent})
+    if sums.dark:
+        whole = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000 + sums.dark
+        share = DARK + (100 - DARK) * sums.dark / whole  # what it cost is lost, too
+        yield Spot("dark", place, share, {"seconds": sums.dark, "of_seconds": whole})
     if silent:
-        share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
-        yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})
+        whole = silent + sum(map(len, sums.windows.values()))
+        seconds, of = (windows * WINDOW // 1_000_000_000 for windows in (silent, whole))
+        yield Spot("silent", place, 100 * silent / whole, {"seconds": seconds, "of_seconds": of})
 
 
 def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
@@ -357,4 +390,4 @@ def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
             yield Spot(key, place, weight * share / 100, {"count": counts[key], "share": share})
     for key, weight in (("shed", 50), ("unfinished", 8), ("bad_fragments", 8), ("jumps", 8)):
         if counts[key]:
-            yield Spot(key, place, weight, {"count": counts[key]})
+            yield Spot(key, place, weight, {"count": counts[key], "of_packets": packets})

@@ -134,6 +134,7 @@ class Ledger:
         self.references, self.differences = clocks.clock_tables()
         self.vlans, self.sides, self.halves, self.repeats, self.groups = sides.side_tables()
         self.names: list[str | None] = [None]  # of the interfaces, by place
+        self.dark = [0] * interfaces.INTERFACES  # nanoseconds of this window in which nothing could come, by place
         self._known = 0
 
     def meet(self, names: Sequence[str]) -> None:
@@ -155,6 +156,10 @@ class Ledger:
         else:
             self.by_place()[place, _NUMBER["dropped"]] += packets
 
+    def darken(self, interface: int, nanoseconds: int) -> None:
+        """Nothing could come from an interface for so long."""
+        self.dark[int(self.places[min(interface, len(self.places) - 1)])] += nanoseconds
+
     def by_place(self) -> Any:
         """[place, counter] of all interfaces but the one that `streams` counts for."""
         return self.aside.reshape(interfaces.INTERFACES, -1)
@@ -162,6 +167,7 @@ class Ledger:
     def clear(self) -> None:
         """A window begins."""
         self.by_place()[:, _WINDOW] = 0
+        self.dark = [0] * len(self.dark)
         self.counters[_WINDOW] = 0
         self.undecoded.octets[:] = 0
         used = self.characters.packets > 0
@@ -193,13 +199,16 @@ class CoverageLog:
         ledger, streams = self._ledger, self._ledger.streams[0]
         counts = ledger.by_place()
         counts[streams.place] = ledger.counters
-        if not counts[:, _WINDOW].any():
+        told = counts[:, _WINDOW].any(axis=1)
+        if streams.window:  # the first begins with a packet
+            told |= np.array(ledger.dark) > 0
+        if not told.any():
             return
         window = int(streams.window) * WINDOW
         self._part = self._part + 1 if window == self._last else 0
         pause = window - self._last if self._last is not None and window - self._last > BREAK * WINDOW else 0
         self._last, ahead, self._ahead = window, self._ahead, self._kept()
-        for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
+        for place in np.flatnonzero(told).tolist():
             count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
             count["lost"] += unheard(ledger, place, count["talks"] > count["requests_only"] + count["answers_only"])
             opened = {"attempts": json.dumps(attempts.get(place, [])), "calls": json.dumps(calls.get(place, []))}
@@ -257,7 +266,7 @@ class CoverageLog:
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
             "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
             "datagrams": json.dumps(side_rows(self._ledger, place)), "halves": json.dumps(half_rows(self._ledger, place)),
-            "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told),
+            "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told), "dark": self._ledger.dark[place] / SECOND or None,
         }  # fmt: skip
 
     def _unknown(self, place: int) -> dict[str, Unknown]:

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from records.facts import shortened
-from sensors.activities import mac_text, space_name, talks_of
+from sensors.activities import FUNCTION_NAMES, mac_text, space_name, talks_of
+from sensors.deeds import Deeds, acting, minutes
 from sensors.engine.grouping import ASKS, READS
 from sensors.engine.tables import FACT, FOREVER, REPORT, RESPONSE, SUCCESS, TEXT, TOLD, WINDOW
 from sensors.protocol import protocols
 from sensors.resolving import resolve
-from sensors.statements import PROVEN, Statement, is_group
+from sensors.statements import PROVEN, SERVES, Statement, is_group
 
 if TYPE_CHECKING:
     from records.model import Asset
-    from sensors.activities import Naming
+    from sensors.activities import Naming, Talk
     from sensors.protocol import Protocol
 
 MOST_HOSTS: Final = 1 << 13  # hosts of industrial conversations
@@ -71,6 +72,7 @@ class Heard:
     macs: dict[str, Span] = field(default_factory=dict[str, Span])
     asked: set[str] = field(default_factory=set[str])
     askers: set[str] = field(default_factory=set[str])
+    deeds: Deeds = field(default_factory=Deeds)
 
     @property
     def stranger(self) -> bool:
@@ -101,6 +103,13 @@ def _statements(protocol: int, octets: bytes) -> tuple[Statement, ...]:
     return tells(octets) if tells else ()
 
 
+@cache
+def _serving() -> Any:
+    """[row of the table of functions] → is it what only a server says? The last one is that of none."""
+    names = frozenset(name for protocol in protocols() for name in protocol.serves)
+    return np.array([*(name in names for name in FUNCTION_NAMES), False])
+
+
 class Inventory:
     """What one engine learnt of hosts. `shed` counts addresses and pairs that found no room."""
 
@@ -121,7 +130,8 @@ class Inventory:
         np.minimum.at(starts, place, rows.start)
         np.maximum.at(ends, place, rows.end)
         answered = np.bincount(place, np.asarray(rows.answered)) > 0
-        for talk, start, end, both in zip(talks_of(conversations, numbers), starts.tolist(), ends.tolist(), answered.tolist(), strict=True):
+        talks = talks_of(conversations, numbers)
+        for talk, start, end, both in zip(talks, starts.tolist(), ends.tolist(), answered.tolist(), strict=True):
             protocol = protocols()[talk.protocol]
             if protocol.infrastructure:
                 continue
@@ -139,8 +149,34 @@ class Inventory:
                 asked.add(self._naming.host(target))
             if target in self._hosts and len(askers := self._hosts[target].askers) < MANY_ASKERS:
                 askers.add(self._naming.host(source))
+        self._act(rows, dict(zip(numbers.tolist(), talks, strict=True)))
+        self._serve(rows, conversations)
         if len(self._hosts) > MOST_HOSTS:
             self._make_room(hosts)
+
+    def _act(self, rows: Any, talks: dict[int, Talk]) -> None:
+        """What hosts read and do, for their roles."""
+        for number in acting(rows):
+            if (heard := self._hosts.get(talks[number].source)) is not None:
+                heard.deeds.acts = True
+        for minute, source, read in minutes(rows, talks):
+            if (heard := self._hosts.get(source)) is not None:
+                heard.deeds.reads(read, {self._naming.host(device) for device in read.devices}, minute)
+
+    def _serve(self, rows: Any, conversations: Any) -> None:
+        """Who answered as only a server does."""
+        which = np.flatnonzero(_serving()[np.asarray(rows.function)] & (np.asarray(rows.outcome) == SUCCESS))
+        if not len(which):
+            return
+        picked: Any = rows[which]
+        talks: Any = conversations[picked["conversation"]]
+        where: Any = np.where
+        speakers = where(picked["report"] == 1, talks["target"], talks["source"])
+        each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in (speakers, talks["protocol"], picked["start"], picked["end"])), strict=True))
+        for speaker, protocol, start, end in each:
+            if not is_group(address := self._naming.host(speaker)):
+                when = Span(start, end)
+                self._addressed(address, when).say(("role", "server", protocols()[protocol].name, SERVES), when)
 
     def _make_room(self, hosts: Any) -> None:
         """Too many: strangers go first, then those that only looked, then those that were seen but once; those that acted last, of equals those silent longest

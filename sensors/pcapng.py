@@ -5,12 +5,14 @@ Times are nanoseconds, octets are those that were captured, none is changed. Wha
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from records.errors import InputError
-from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, STATISTICS
+from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, SECTION_HEADER, STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 MAGIC: Final = 0x1A2B3C4D
 COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, of an interface, of a section, of an interface
 RECEIVED, DROPPED = 4, 7  # … of statistics
+DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
+_BEGIN, _END = struct.Struct("<II"), struct.Struct("<I")
 END: Final = struct.pack("<HH", 0, 0)
 
 
@@ -68,14 +72,17 @@ class Writer:
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
 
 
-def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None) -> bytes:
+def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0) -> bytes:
     """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block.
 
-    `before`: what had been dropped when that was told last; the comment says for people what is more.
+    `before`: what had been dropped when that was told last; the comment says for people what is more. `dark`: nanoseconds since then in which nothing could
+    come, for it was down, had no link, or was gone.
     """
     body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
     comment = "" if before is None else f"tick; dropped since the last: {dropped - before}"
+    comment += f"; down, without a link or gone for {dark / 1e9:.1f} s" if comment and dark else ""
     told = {COMMENT: _text(comment), RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}
+    told |= {DARK: struct.pack("<Q", dark)} if dark else {}
     return _block(STATISTICS, body, _options(told))
 
 
@@ -85,11 +92,11 @@ class Statistics:
     def __init__(self) -> None:
         self._dropped: dict[int, int] = {}
 
-    def at(self, time: int, counts: Iterable[tuple[int, int]]) -> bytes:
-        """A block for each interface, in order: packets that it took and those that were dropped, in all by this time."""
+    def at(self, time: int, counts: Iterable[tuple[int, int, int]]) -> bytes:
+        """A block for each interface, in order: packets that it took and those that were dropped, in all by this time; for how long it was dark."""
         told: list[bytes] = []
-        for number, (packets, dropped) in enumerate(counts):
-            told.append(statistics(number, time, packets, dropped, self._dropped.get(number, 0)))
+        for number, (packets, dropped, dark) in enumerate(counts):
+            told.append(statistics(number, time, packets, dropped, self._dropped.get(number, 0), dark))
             self._dropped[number] = dropped
         return b"".join(told)
 
@@ -115,6 +122,21 @@ def read(octets: bytes) -> Iterator[Packet]:
         yield from _read(octets)
     except (struct.error, IndexError, UnicodeDecodeError):
         raise InputError("evidence.damaged") from None
+
+
+def whole(file: IO[bytes]) -> int:
+    """How many octets of a file of ours, from its beginning, are whole blocks: what is behind them was not written to its end. Raises OSError."""
+    size = file.seek(0, os.SEEK_END)
+    if size < SECTION_HEADER:
+        return 0
+    with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as octets:
+        at = 0
+        while at + 12 <= size:
+            kind, length = _BEGIN.unpack_from(octets, at)
+            if length < 12 or length % 4 or at + length > size or _END.unpack_from(octets, at + length - 4)[0] != length or (at == 0 and kind != SECTION):
+                break
+            at += length
+        return at
 
 
 def _read(octets: bytes) -> Iterator[Packet]:

@@ -110,6 +110,7 @@ class Protocol:
     `ethertypes`: frames that are not IP whose payload is a message. Their ends are MAC addresses; a frame's sender is the conversation's source.
     `infrastructure` serves the network, whoever is on it: who speaks it is no asset by that alone, and has no role. Of such a protocol, and of others that
     set it, `tells` reads what a message says of hosts from its octets, which are a text of the space `message`.
+    `serves`: actions that only a server answers with; who does is one, where nothing else is known of it.
     With `joins`, messages may come in parts: those that only wait for others give no operation, and the last one's counts the octets of all.
     A lower protocol sets `payload`, `payload_length` and `selector` of an operation that carries another's message (-1, 0, -1 where none does); the upper one
     finds unit and transaction of that operation in its message. Operations of the upper one stand in place of the lower one's.
@@ -148,6 +149,7 @@ class Protocol:
     fact: Callable[[str, int, float], str] | None = None
     spelled: Callable[[bytes], str] | None = None
     infrastructure: bool = False
+    serves: tuple[str, ...] = ()
     tells: Callable[[bytes], tuple[Statement, ...]] | None = None
     joins: bool = False
     operations_each: int = 1

@@ -1,25 +1,33 @@
 """What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all, or it is too old.
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
-what was found when it was live.
+what was found when it was live. Their names begin with a number, for a clock may be set back. What a full disk or a power cut leaves of a block is cut off.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
 import shutil
 import time
 from errno import ENOSPC
-from typing import IO, TYPE_CHECKING, Final
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO, Final
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from sensors.pcapng import whole
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
 FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
 LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there is no more than so much too old
 LOOK_S: Final = 60.0  # between looks at what is too old
+SYNC_S: Final = 5.0  # after which what was written is on the disk, whatever becomes of the machine
 DAY_S: Final = 86400.0
+OURS: Final = re.compile(
+    r"(\d{8,})-\d{8}T\d{6}\.pcapng|(\d{8})T\d{6}-\d{9}\.pcapng"
+)  # the number; of older versions the day (20260301), behind which those of today go on
 
 
 class Recording:
@@ -29,11 +37,14 @@ class Recording:
     """
 
     def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR, days: float = math.inf) -> None:
-        self._days, self._begun, self._looked = days, 0.0, -math.inf
+        self._days, self._begun, self._looked, self._synced = days, 0.0, -math.inf, time.monotonic()
         self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
         self._file: IO[bytes] | None = None
         self._octets = 0
+        self._disk: Disk | None = None
         self.refused = ""  # why the last octets were not kept; empty where they were
+        for file in self._files()[-2:]:  # the one before may not have been on the disk yet
+            self._mend(file)
 
     def write(self, octets: bytes | memoryview) -> None:
         """Keep whole blocks. Where the disk refuses, nothing is kept until it takes them again; whoever listens goes on."""
@@ -45,8 +56,7 @@ class Recording:
             self._octets += len(octets)
             self.refused = ""
         except OSError as error:
-            self.refused = error.strerror or str(error)
-            self.close()
+            self._refuse(error)
 
     def describe(self, octets: bytes) -> None:
         """One more interface: it is in the file that is written, and files begin with it from now on."""
@@ -55,44 +65,85 @@ class Recording:
             self.write(octets)
 
     def flush(self) -> None:
-        """What was kept is in the file, and what is too old goes."""
+        """What was kept is in the file, soon on the disk; and what is too old goes."""
         try:
             self._forget()
             if self._file is not None:
                 self._file.flush()
+                if time.monotonic() - self._synced >= SYNC_S and (self._disk is None or self._disk.is_idle()):
+                    self._sync(self._file)
         except OSError as error:
-            self.refused = error.strerror or str(error)
-            self.close()
+            self._refuse(error)
 
     def close(self) -> None:
-        """The end of the file that is written."""
+        """The end of the file that is written; it is on the disk when this returns."""
+        self._end()
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
+
+    def _end(self, torn: bool = False) -> None:
         file, self._file = self._file, None
-        if file is not None:
-            try:
-                file.close()
-            except OSError as error:  # what was still to be written found no room
-                self.refused = error.strerror or str(error)
+        if file is None:
+            return
+        try:
+            with file:
+                file.flush()
+                self._sync(file)
+        except OSError as error:  # what was still to be written found no room
+            self.refused, torn = error.strerror or str(error), True
+        if torn:
+            self._mend(Path(file.name))
+
+    def _refuse(self, error: OSError) -> None:
+        """Nothing more goes into the file: it ends with the last block that is whole."""
+        self._end(torn=True)
+        self.refused = error.strerror or str(error)
 
     def _turn(self) -> None:
         """Go on in a new file, and make room for it."""
-        self.close()
+        self._end()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._thin()
-        self._file = (self._folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09}.pcapng").open("xb", buffering=1 << 20)
+        number = max([_number(file) for file in self._files()], default=0) + 1
+        name = f"{number:08}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.pcapng"
+        self._file = (self._folder / name).open("xb", buffering=1 << 20)
         self._file.write(self._head)
         self._octets, self._begun = len(self._head), time.monotonic()
+
+    def _files(self) -> list[Path]:
+        """All of them, the oldest first."""
+        return sorted((file for file in self._folder.glob("*.pcapng") if OURS.fullmatch(file.name)), key=lambda file: (_number(file), file.name))
+
+    def _mend(self, file: Path) -> None:
+        """Cut off what is no whole block at the end; a file in which there is none goes."""
+        try:
+            with file.open("r+b") as opened:
+                end = whole(opened)
+                opened.truncate(end)
+            if not end:
+                file.unlink()
+        except OSError as error:
+            self.refused = error.strerror or str(error)
+
+    def _sync(self, file: IO[bytes]) -> None:
+        """Have it brought to the disk; that may take seconds, for which nobody here waits."""
+        self._synced = time.monotonic()
+        if self._disk is None:
+            self._disk = Disk(self._folder)
+        self._disk.bring(os.dup(file.fileno()))
 
     def _forget(self) -> None:
         """Files that nobody has written for so many days."""
         if self._days == math.inf or time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
-        for file in self._folder.glob("*.pcapng"):
+        for file in self._files():
             if time.time() - file.stat().st_mtime > self._days * DAY_S:
                 file.unlink()
 
     def _thin(self) -> None:
-        files = sorted(self._folder.glob("*.pcapng"))
+        files = self._files()
         total = sum(file.stat().st_size for file in files)
         while files and (total + self._segment > self._most or shutil.disk_usage(self._folder).free < self.floor + self._segment):
             oldest = files.pop(0)
@@ -100,3 +151,53 @@ class Recording:
             oldest.unlink()
         if shutil.disk_usage(self._folder).free < self.floor:
             raise OSError(ENOSPC, "less is free than has to stay free")
+
+
+class Disk:
+    """A thread that brings files, and the names in their folder, to the disk; one that cannot be brought is left to the system, which tried."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: SimpleQueue[int | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="disk", daemon=True)
+        self._thread.start()
+
+    def bring(self, number: int) -> None:
+        """An open file of its own, which is closed then."""
+        self._open.put(number)
+
+    def is_idle(self) -> bool:
+        """Is nothing waiting?"""
+        return self._open.empty()
+
+    def close(self) -> None:
+        """All of them are there."""
+        self._open.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (number := self._open.get()) is not None:
+            for each in (number, _opened(self._folder)):
+                if each is not None:
+                    _synced(each)
+
+
+def _opened(folder: Path) -> int | None:
+    try:
+        return os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+
+
+def _synced(number: int) -> None:
+    try:
+        os.fsync(number)
+    except OSError:
+        pass
+    finally:
+        os.close(number)
+
+
+def _number(file: Path) -> int:
+    found = OURS.fullmatch(file.name)
+    return int(found[1] or found[2]) if found else 0

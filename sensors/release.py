@@ -27,12 +27,14 @@ TOLD_OCTETS: Final = 1 << 20  # … and the octets of these
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
 RELEASE_ROWS: Final = 1 << 13  # rows named at a time
+RUNS: Final = frozenset({"cpu.start", "cpu.stop", "mode.change"})  # whether and how a controller runs is for who programs it
 STARTING: Final = frozenset({"reporting.enable", "reporting.disable"})  # every master does this when it starts
 
 
 def _traits(effect: Effect) -> int:
     """What grouping has to know of an effect."""
-    engineers = grouping.ENGINEERS if effect.access in ("program", "configure", "file") and effect.technique and effect.name not in STARTING else 0
+    programs = effect.access in ("program", "configure", "file") and effect.technique and effect.name not in STARTING
+    engineers = grouping.ENGINEERS if programs or effect.name in RUNS else 0
     reads = grouping.READS if effect.access == "read" else 0
     return engineers | reads | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
 
@@ -125,6 +127,10 @@ class Release:
         if self._counters.released > RELEASE_ROWS:
             self.name_activities()
         grouping.pass_time(now, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        self.close_points(now)
+
+    def close_points(self, now: int) -> None:
+        """The same for the windows of points alone."""
         if self._point_counters.rows > RELEASE_ROWS:
             self.name_points()
         points.pass_time(now, self.blocks, self.point_table, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)

@@ -3,7 +3,7 @@
 An IPv4 address is at the MAC address that claims it (`records.claims` says which, where several do). Other addresses are joined by the MAC addresses of
 their packets, then by what hosts say of themselves (`statements`), last by serial numbers. Not joined are addresses behind a router, whose MAC address
 carries many; two hosts of which each has both kinds of address already, for then somebody speaks for another; and, by anything else than those claims,
-an address that two MAC addresses claim.
+an address that two MAC addresses claim. What routers stand in for each other with (VRRP) is one with the addresses that it alone claims.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from records.addresses import is_mac
+from records.addresses import is_mac, is_virtual, virtual_of
 from records.assets import asset_of
 from records.claims import MOVED, settled
-from records.facts import ADDRESS, FORMER, Fact, serial_keys
+from records.facts import ADDRESS, FORMER, VIRTUAL, Fact, serial_keys
 from records.model import Conflict
 from sensors.claiming import SPOKEN, is_claim, places
 from sensors.roles import behaviour, level_of, made_for
@@ -130,7 +130,7 @@ def _claims(hosts: _Hosts, found: _Findings, links: Links, spoke: Mapping[str, H
         if len(claims) > 1:
             found.torn[address] = holder.mac
         hosts.add(holder.mac)
-        joined = hosts.join(address, holder.mac)
+        joined = not (is_virtual(holder.mac) and len(claims) > 1) and hosts.join(address, holder.mac)
         for claim in claims:
             for source, confidence, first, last in known.evidence(address, claim.mac):
                 if claim.mac in hosts.above and (joined or claim is not holder):
@@ -148,7 +148,7 @@ def _packets(hosts: _Hosts, found: _Findings, spoke: Mapping[str, Heard], told: 
                 if found.torn.get(address, mac) == mac:
                     behind[mac][address] = span
     inside = any(_is_private(address) for address in (*spoke, *hosts.above))
-    for mac in sorted(behind):
+    for mac in sorted(mac for mac in behind if not is_virtual(mac)):
         four = [address for address in behind[mac] if ":" not in address]
         others = [address for address in behind[mac] if ":" in address and not address.startswith(LINK_LOCAL)]
         if len(four) >= ROUTED:
@@ -230,6 +230,9 @@ def _asset(site: str | None, addresses: list[str], found: _Findings, spoke: Mapp
     named = {fact.value for fact in facts if fact.name == ADDRESS}
     facts += [Fact(ADDRESS, address, "announced", ANNOUNCED, first, last) for address in addresses if address not in named]
     facts += [Fact("vendor", maker, "oui", DERIVED, first, last) for address in addresses if is_mac(address) and (maker := vendor_of(address))]
+    for mac in addresses:
+        if is_mac(mac) and (protocol := virtual_of(mac)):
+            facts += [Fact(VIRTUAL, protocol, "oui", DERIVED, first, last), Fact("role", "gateway", "oui", DERIVED, first, last)]
     facts += behaviour([heard for _, heard in each], bool(routed), first, last)
     facts += made_for(facts)
     facts += level_of(facts, first, last)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from records.facts import Fact, current
-from sensors.engine.grouping import ACTS, ANSWERS, ASKS, ENGINEERS, READS
+from sensors.deeds import DAY, REPEATS, Deeds
+from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sensors.inventory import Heard
 
 ROLE, LEVEL, SOURCE = "role", "level", "behaviour"
-READS_MANY: Final = 3  # devices that a host only reads values from, from which on it rather collects than operates
+GOES_ROUND: Final = 2  # devices that a host reads in turn, from which on it collects
 # role → confidence. What answers industrial requests is a device, whatever else it says of itself.
 CONFIDENCE: Final = {"controller": 85, "engineering": 70, "gateway": 65, "hmi": 50, "historian": 45, "client": 30}
 # Models that are made for one purpose, by their order numbers and their makers' names: whoever answers for such a device says what it is for.
@@ -31,26 +32,26 @@ _MADE_FOR: Final = {role: re.compile(pattern, re.IGNORECASE) for role, pattern i
 LEVELS: Final = {"field_device": 0, "controller": 1, "hmi": 2, "engineering": 2, "historian": 3, "server": 3}
 
 
-def role_of(role: int, asked: int) -> str | None:
-    """The role of a host by the engine's bits and the number of devices that it asked; None where it only spoke."""
+def role_of(role: int, deeds: Deeds, lasted: int) -> str | None:
+    """The role of a host by the engine's bits, by what it asked, and by how long it was there; None where it only spoke."""
     if role & ANSWERS:
         return "controller"
     if role & ENGINEERS:
         return "engineering"
-    if role & ACTS:
-        return "hmi"
-    if role & ASKS:
-        return "historian" if role & READS and asked >= READS_MANY else "client"
-    return None
+    if deeds.acts:
+        return "hmi" if deeds.repeats >= REPEATS else "client"
+    if deeds.rounds >= GOES_ROUND and (deeds.slow or lasted >= DAY):
+        return "historian"
+    return "client" if role & ASKS or deeds.read else None
 
 
 def behaviour(heard: Sequence[Heard], routes: bool, first: int, last: int) -> list[Fact]:
     """The facts that follow from what a host did."""
-    bits, asked = 0, set[str]()
+    bits, deeds = 0, Deeds()
     for each in heard:
         bits |= each.role
-        asked |= each.asked
-    named = [role_of(bits, len(asked)), "gateway" if routes else None]
+        deeds.join(each.deeds)
+    named = [role_of(bits, deeds, last - first), "gateway" if routes else None]
     return [Fact(ROLE, role, SOURCE, CONFIDENCE[role], first, last) for role in named if role]
 
 

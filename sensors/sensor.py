@@ -31,6 +31,7 @@ from sensors.engine.tables import (
     PACKET,
     PAIRS,
     SAMPLE,
+    SECOND,
     SIGHTING,
     SLOT,
     STREAMS,
@@ -66,6 +67,7 @@ MOST_FLOWS: Final = 1 << 16
 MOST_HOSTS: Final = 1 << 16
 SIGHTINGS: Final = 1 << 14  # frames of redundant networks that are remembered
 MOST_CONVERSATIONS: Final = 1 << 16
+BACK: Final = 10 * SECOND  # a step back of a live clock that is more than what clocks differ by
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 OPERATIONS: Final = 1 << 17  # rows that messages dissected at a time may come to; what none comes to takes no memory
 SAMPLES: Final = 1 << 18
@@ -93,6 +95,8 @@ class Sensor:
         self._relay: Relay[Handed] = Relay(Handed, concurrent=self.concurrent)
         self._shed = 0
         self._told_time = False  # by the source, as a listener of ours does
+        self._ticked = 0  # the latest time that it told
+        self._set_back = 0  # the minute in which what is open was told last, while it tells what was before; 0 where it does not
 
     def _make_tables(self, batch: int) -> None:
         self.arena = np.zeros(ARENA + batch, np.uint8)
@@ -194,7 +198,7 @@ class Sensor:
         source.patient = False
         try:
             while self._batch(source):
-                closed = self._clock.now - LATENESS
+                closed = FOREVER if self._set_back else self._clock.now - LATENESS
                 everything = bool(due and due()) or self._coverage.urgent(closed)
                 if everything or self.release.activities or self.release.points:
                     yield self._take(everything, closed)
@@ -220,6 +224,7 @@ class Sensor:
             at = before
             if isinstance(said, Tick):
                 self._told_time = True
+                self.ledger.darken(said.interface, said.dark)
                 self._pass_time(said.time)
             else:
                 self.ledger.drop(said.interface, said.packets)
@@ -229,6 +234,10 @@ class Sensor:
     def _pass_time(self, now: int) -> None:
         """It is so late, and nothing more comes from before: what waited for that is over. A step that packets would not be believed is not followed."""
         clock, streams = self._clock, self._streams
+        if now < self._ticked - BACK:
+            self._tell_open(now // WINDOW)
+            return
+        self._ticked, self._set_back = max(self._ticked, now), 0
         if not 0 < clock.now < now <= clock.now + link.JUMP:
             return
         clock.now = now
@@ -236,6 +245,16 @@ class Sensor:
             self._close_coverage()
             streams.window = now // WINDOW
         self._messages(now)
+
+    def _tell_open(self, minute: int) -> None:
+        """The clock of who listens was set back, and no window would end until it is so late again: what is open is told each minute, as parts of windows."""
+        if minute == self._set_back or not self._clock.now:
+            return
+        self._set_back = minute
+        self._release_all()
+        self._relay.do(partial(self.release.close_points, int(self._clock.now) + WINDOW + LATENESS))
+        self._close_coverage()
+        self.flows.unknown_window[: int(self._streams.flows)] = -1  # what is not recognised is counted anew
 
     def _packets(self, at: int, count: int) -> None:
         while at < count:

@@ -23,10 +23,15 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What time it was (nanoseconds) before row `before` of a batch, as the capturing system said: all packets up to then stand before it."""
+    """What time it was (nanoseconds) before row `before` of a batch, as the capturing system said: all packets up to then stand before it.
+
+    `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone.
+    """
 
     before: int
     time: int
+    interface: int = 0
+    dark: int = 0
 
 
 class Source(Protocol):

@@ -18,6 +18,7 @@ ANNOUNCED: Final = 80  # what a host says of itself to everybody, unasked
 LEASED: Final = 75  # what a host asked of a DHCP server, and got
 LOOKED_UP: Final = 60  # what a name server says of another host
 DERIVED: Final = 50  # what follows from a table, such as the vendor from the MAC address
+SERVES: Final = 40  # what a host is by what it answers to everybody: other roles count before it
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from records.addresses import is_virtual
+
 if TYPE_CHECKING:
     from aiooui import OUIManager
 
@@ -23,6 +25,6 @@ def _table() -> OUIManager:
 
 
 def vendor_of(mac: str) -> str | None:
-    """The maker of the card with this MAC address, as text; None where the table has none, or where nobody gave it out."""
-    maker = None if int(mac[:2], 16) & OWN else _table().get_vendor(mac)
+    """The maker of the card with this MAC address, as text; None where the table has none, where nobody gave it out, or where routers hand it on."""
+    maker = None if int(mac[:2], 16) & OWN or is_virtual(mac) else _table().get_vendor(mac)
     return maker.strip(" ,") or None if maker and maker != DIVIDED else None

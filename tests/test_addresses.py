@@ -16,6 +16,7 @@ from sensors.sensor import Sensor
 from tests.cli import balefire, lines, one
 from tests.frames import DEVICE, SPARE, VIRTUAL, activities, claimed
 from tests.test_arp import arp
+from tests.test_dashboards import run
 from tests.test_resolving import EVIL, HMI, PLC, hexed, poll
 from tests.wire import SECOND, START, Feed, Packet, ethernet, mac, save
 
@@ -211,6 +212,19 @@ def test_a_request_with_a_false_sender_is_a_claim(own: list[Packet]) -> None:
     (finding,) = heard([*honest, *own, *(request(PLC, EVIL, at) for at in (71, 72))])
     assert finding.title.en == f"{f'{EVIL} ({hexed(EVIL)})' if own else hexed(EVIL)} claims {PLC}, the address of {hexed(PLC)}"
     assert heard(honest) == []
+
+
+def test_the_list_of_assets_and_an_asset_say_the_same_of_a_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that moved is a change, wherever it is told; one that two claim is a conflict."""
+    place = tmp_path / "store"
+    packets = [answer(PLC, PLC), answer(HMI, HMI, 1), answer(HMI, EVIL, 2), answer(HMI, HMI, 8), answer(PLC, "10.1.2.77", 60), answer(PLC, "10.1.2.77", 70)]
+    balefire("replay", save(packets, tmp_path / "arp.pcap"), "--store", place, "--json")
+    for address, shown in ((PLC, [True, False]), (HMI, [False, True])):
+        told = balefire("asset", address, "--store", place).stdout
+        assert [words in told for words in ("What changed", "Conflicts")] == shown
+    page = run("asset", place, monkeypatch, lang="en", asset=PLC)
+    assert [words in page for words in ("What changed", "Conflicts")] == [True, False]
+    assert balefire("assets", "--store", place).stdout.count("1 address conflict") == 2, "on both sides of the one that goes on"
 
 
 def test_through_the_store_a_spoofed_controller_is_not_blamed(tmp_path: Path) -> None:

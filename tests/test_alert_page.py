@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ import pytest
 
 from dashboards import dissecting, packets, queries
 from dashboards.normal import before, normal
+from records.model import Batch, Term, Text
 from records.store import open_store
+from records.store.contract import Commit
 from records.wording import LANGUAGES, say
 from sensors.dissection import available
 from sensors.engine.mode import choose
 from sensors.pcapng import read
 from tests.browser import waterworks
-from tests.browser.waterworks import STORY
+from tests.browser.waterworks import MINUTE, NOW, STORY, activity, coverage, finding, table
 from tests.cli import lines, one, stored
 from tests.require import need
 from tests.test_dashboards import leaves, opened, sent
@@ -112,7 +115,8 @@ def test_evidence_that_was_removed_is_said_to_be(demo: Path, monkeypatch: pytest
 def test_where_no_packet_was_kept_those_that_are_meant_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     waterworks.fill(tmp_path / "store")
     told = sent(opened("alert", tmp_path / "store", monkeypatch, lang=language, id=f"a{STORY}"))
-    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language)):
+    why = say("evidence.why.off", language, file="night.pcap")  # as balefire explain and balefire evidence say it
+    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language), why):
         assert text in told
 
 
@@ -177,3 +181,22 @@ def test_alerts_of_the_same_rule_are_alike_with_what_was_decided(demo: Path, mon
     assert other["id"] in row["href"]
     assert (row["title"], row["same"], row["score"]) == (other["title"][language], True, "68")
     assert {"en": "closed as expected 1", "zh": "已关闭：预期内 1"}[language] in told["note"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_why_nothing_is_compared_is_said_and_a_capture_is_called_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    text, capture = Text("told", "已述"), "capture-0123456789ab"
+    for place, (address, words) in enumerate({"10.20.7.17": "no_effect", None: "nothing"}.items()):
+        act = activity(1, NOW, "write", **{"destination.ip": address, "ot.count": 60})
+        found = finding("a" * 32, NOW, (Term("t", "t", 50.0),), text, text, activities=(act["id"],), observer=capture)
+        writer = open_store(str(tmp_path / str(place)), write=True)
+        seen = coverage(capture, NOW - MINUTE, NOW + 1, file="first.pcap")
+        batch = Batch(activities=table("activity", [act]), coverage=table("coverage", seen))
+        writer.write(Commit(batch, (replace(found, alert=f"a{found.id}"),), (waterworks.alert(found),)))
+        writer.close()
+        page = opened("alert", tmp_path / str(place), monkeypatch, lang=language, id=f"a{found.id}")
+        assert drawn(page, "normal")["lines"] == [say(f"dashboard.normal.{words}", language)]
+        assert ["", say("dashboard.alert.seen_by", language, sensor="first.pcap")] in drawn(page, "headline")["meta"]
+        (row,) = drawings(page, "table")[0]["rows"]
+        assert row[4]["text"].endswith(" ×\u00a060")
+        assert row[5]["sub"] == say("dashboard.activity.unit", language, unit=1)

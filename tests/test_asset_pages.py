@@ -20,6 +20,7 @@ from records.wording import LANGUAGES, say
 from tests.browser import bigplant, waterworks
 from tests.browser.waterworks import HOSTILE, NOW, alert, finding
 from tests.cli import stored
+from tests.test_alert_page import drawn
 from tests.test_dashboards import opened, run, sent
 
 TEXT = Text("told", "told")
@@ -148,7 +149,11 @@ def test_a_search_that_does_not_parse_is_said_in_place(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_one_asset(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
-    told = run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7")
+    page = opened("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7")
+    head = drawn(page, "headline")
+    assert (head["level"], head["tag"]) == ("critical", {"en": "Worst open alert: Critical", "zh": "最严重的未关闭告警：严重"}[language])
+    assert head["meta"][0] == ["", {"en": "controller", "zh": "控制器"}[language]]
+    told = sent(page)
     changed = {"en": "Firmware: 2.1 → 2.3", "zh": "固件：2.1 → 2.3"}[language]
     asked = {"en": "ENG-WS-2 (10.23.0.12) asks it to stop the controller", "zh": "ENG-WS-2（10.23.0.12） 要求其停止控制器"}[language]
     for words in ("chlorine set point", "4.6 mg/L", changed, asked, "modbus:identity", {"en": "critical", "zh": "关键"}[language]):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from records.store import open_store
-from tests.bench import elastic, history, rules
+from tests.bench import elastic, history, live, rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,21 @@ def test_a_bench_of_rules_fails_where_its_limit_does_not_hold(monkeypatch: pytes
     with pytest.raises(SystemExit) as stopped:
         rules.main()
     assert stopped.value.code == "slower than 0 s"
+
+
+@pytest.mark.parametrize(
+    ("rate", "told", "failed"),
+    [
+        (0.0, {"packets": 2_000_000, "seconds": 3.0, "dropped": 0, "cpu": [1.9]}, []),
+        (0.0, {"packets": 2_000_000, "seconds": 3.0, "dropped": 7, "cpu": [1.9]}, ["7 packets lost at 666,667 a second"]),
+        (0.0, {"packets": 2_000_000, "seconds": 5.0, "dropped": 0, "cpu": [1.9]}, ["sent 400,000 packets a second, fewer than 500,000"]),
+        (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.4]}, []),
+        (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.6]}, ["6.0 % of a core, more than 5.0 at 100,000 a second"]),
+        (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.4, 0.4, 0.4]}, []),
+    ],
+)
+def test_a_bench_of_a_live_sensor_fails_beyond_its_limits(rate: float, told: dict[str, Any], failed: list[str]) -> None:
+    assert live.missed(told, rate) == failed
 
 
 @pytest.mark.elasticsearch

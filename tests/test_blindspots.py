@@ -21,7 +21,7 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
-from sensors.blindspots import Account, uncut
+from sensors.blindspots import ONE_WAY, Account, uncut
 from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
@@ -85,7 +85,7 @@ def test_every_blind_spot_has_its_words() -> None:
         "encrypted": '[{"name": "ssh", "port": "tcp/22", "bytes": 9, "conversations": 1}]', "vlans": '[{"requests": 1, "answers": 2, "conversations": 1}]',
         "datagrams": '[{"protocol": "enip", "conversations": 4, "requests_only": 2, "answers_only": 1}]',
     }  # fmt: skip
-    stepped = {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0, "absent": 90.0}
+    stepped = {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0, "absent": 90.0, "dark": 60.0}
     late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), stepped]
     found = account(everything, *late).spots() + account({"one_sided": 1}).spots() + account({"refused": 2}).spots()
     broken = {"file": "a.pcap", "left": 40, "packet": 7, "offset": 900, "skipped": 3, "name": "LTALK", "reason": "broken disk"}
@@ -145,6 +145,19 @@ def test_a_capture_that_is_cut_off_or_corrupt_is_known_to_the_store(tmp_path: Pa
     assert sorted(told) == ["corrupt", "cut", "cut"]
 
 
+def test_directions_that_are_missing_are_counted_once_in_one_way() -> None:
+    """As the spots do, by the worst minute, wherever they are counted; those that ended so where no minute tells."""
+    datagrams = json.dumps([{"protocol": "enip", "conversations": 4, "requests_only": 3, "answers_only": 0}])
+    for rows, count in (
+        ([{"requests_only": 11, "one_sided": 9}, {"requests_only": 2}], 11),
+        ([{"requests_only": 2, "datagrams": datagrams}], 5),
+        ([{"one_sided": 9}], 9),
+    ):
+        (sums,) = account(*rows).by_place.values()
+        told = [spot for spot in account(*rows).spots() if spot.key in ONE_WAY | {"one_sided"}]
+        assert sums.one_way == sum(spot.values["count"] for spot in told) == count
+
+
 def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
     before = [{"@timestamp": BEGUN + number * MINUTE} for number in range(5)]
     after = [{"@timestamp": BEGUN + (65 + number) * MINUTE} for number in range(60)]
@@ -154,6 +167,16 @@ def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
     assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
     absent = [{**after[0], "absent": 3600.0}, *after[1:]]
     assert told(*before, *absent) == ["for 1 h this sensor did not run, or was killed before it had stored what it heard"]
+
+
+def test_an_interface_that_could_bring_nothing_is_told_before_what_that_cost_and_is_no_silence() -> None:
+    before = [{"@timestamp": BEGUN + number * MINUTE} for number in range(30)]
+    dark = [{"@timestamp": BEGUN + number * MINUTE, "packets": 0, "dark": 60.0} for number in range(30, 40)]
+    after = [{"@timestamp": BEGUN + number * MINUTE, "lost": 400, "gaps": 1} for number in range(40, 60)]
+    found = told(*before, *dark, *after)
+    assert found[0] == "for 10 min nothing could come: the interface was down, had no link, or was gone"
+    assert [spot.key for spot in spots(*before, *dark, *after)] == ["dark", "lost"]
+    assert {spot.key for spot in spots(*before, *after)} == {"lost", "silent"}, "or nothing above is hidden"
 
 
 def test_directions_of_datagrams_are_told_by_protocol() -> None:
@@ -293,6 +316,7 @@ def test_what_never_came_takes_points_as_far_as_it_is_known_and_that_is_said(tmp
     text = balefire("coverage", "--store", store).stdout
     assert "Coverage  55.1 %" in text
     assert f"44.9 points: {9 * len(mbap(0, registers(1, 2)))} B known to be missing" in text
+    assert "of which one direction never came" not in shown, "conversations are not counted in two ways"
     for said in (" ".join(each.split()) for each in (shown, text)):  # lines are folded
         assert "What never came takes no points" not in said
         assert "only the direction towards the server was seen in 3 of 3 conversations: nothing that 10.0.0.2 sends" in said
@@ -358,6 +382,12 @@ def test_what_the_capture_cut_off_is_not_told_again_as_not_understood(tmp_path: 
 )
 def test_octets_that_were_cut_off_are_no_ports(ports: dict[str, tuple[int, int]], cut: int, left: list[int]) -> None:
     rows: list[dict[str, Any]] = [{"name": name, "bytes": octets, "packets": packets} for name, (octets, packets) in ports.items()]
-    assert [octets for _, octets in uncut(rows, cut)] == left
+    assert [octets for _, octets, _ in uncut(rows, cut)] == left
     found = account({"undecoded": json.dumps(rows), "undecoded_bytes": sum(row["bytes"] for row in rows), "cut_bytes": cut}).spots()
     assert sorted(spot.values["bytes"] for spot in found if spot.key == "unread") == sorted(octets for octets in left if octets)
+    about = left == [1, 1, 0]  # of several ports nobody knows which of them were cut
+    assert {each for _, _, each in uncut(rows, cut)} == {about}
+    for spot in found:
+        if spot.key == "unread":
+            words = [spot_words(spot, language)[0] for language in LANGUAGES]
+            assert ["about " in words[0], "约 " in words[1]] == [about] * 2

@@ -234,7 +234,7 @@ def test_explain_an_alert(store: Path) -> None:
         assert all(set(step) == {"en", "zh"} for step in told["respond"])
         assert sum(term["value"] for term in told["terms"]) == pytest.approx(told["score"])
         assert max(0, min(100, round(told["score"]))) == alert["severity"]
-        assert list(told["evidence"]) == ["packets", "kept", "missing", "gone"]
+        assert list(told["evidence"]) == ["packets", "kept", "missing", "gone", "without", "why"]
         assert told["evidence"]["packets"]
 
 

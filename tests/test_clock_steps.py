@@ -14,10 +14,11 @@ from sensors.blindness import spot_words
 from sensors.blindspots import Account
 from sensors.engine.link import BELIEVED
 from sensors.sensor import Sensor
+from sensors.source import Tick
 from tests.frames import coverage
 from tests.mirroring import ntp, ptp, shifted
 from tests.test_ledger import asked_of, polls
-from tests.wire import SECOND, START, Feed, Packet, ethernet, ipv4, udp
+from tests.wire import SECOND, START, Feed, Packet, Talk, ethernet, ipv4, mbap, read, registers, udp, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,3 +136,51 @@ def test_a_step_back_is_a_blind_spot() -> None:
     assert [spot_words(spot, "en")[0] for spot in account.spots() if spot.key == "clock_back"] == [
         "the clock of the capture stepped back by 3 h: conversations go on at a time that had passed"
     ]
+
+
+class Live(Feed):
+    """Packets as a listener of ours hands them on: behind each batch it tells the time of its clock, which may step."""
+
+    def batch(self, memory: Any, start: int, packets: Any) -> int:
+        """Some packets, then what time it is."""
+        self.ticks = ()
+        count = super().batch(memory, start, packets)
+        if count:
+            self.ticks = [Tick(count, int(packets.time[count - 1]) + SECOND // 2)]
+        return count
+
+
+def polled(since: int, minutes: int, port: int) -> list[Packet]:
+    """A master that polls each second, and writes once, to which nothing is answered."""
+    talk = Talk(client="10.0.0.7", client_port=port, time=since)
+    for second in range(60 * minutes):
+        talk.time = since + second * SECOND
+        talk.ask(mbap(second & 0xFFFF, read(0, 2)), mbap(second & 0xFFFF, registers(1, 2)))
+    talk.time = since + 90 * SECOND
+    talk.ask(mbap(7, write(3, 7)), b"")
+    return sorted(talk.packets, key=lambda packet: packet.time)
+
+
+@pytest.mark.parametrize("back", [0, HOURS, 100])
+def test_what_comes_after_a_step_back_of_a_live_clock_is_told_within_a_minute(back: int) -> None:
+    """All of it, each row once; and what was open then is told at once."""
+    before = polled(START, 3, 40000)
+    after = polled(START + (180 - back) * SECOND, 3, 40001)
+    late: list[int] = []
+    told: list[dict[str, Any]] = []
+    windows: list[dict[str, Any]] = []
+    sensor = Sensor("observer")
+    for batch in sensor.listen(Live([*before, *after], each=16), lambda: True):
+        seen = sensor.totals.packets
+        rows = batch.activities.to_pylist()
+        told += rows
+        windows += batch.coverage.to_pylist()
+        if seen < len(before) + len(after):
+            late += [seen // 2 - len(before) // 2 - (row["event.end"].value - after[0].time) // SECOND for row in rows if seen > len(before)]
+    assert max(late) <= 60 + 8 + 2, "seconds: a window, a batch, and for what is late"
+    assert len({row["id"] for row in told}) == len(told)
+    assert len({row["id"] for row in windows}) == len(windows)
+    reads = sum(row["ot.count"] for row in told if row["ot.access"] == "read")
+    assert 360 <= reads <= 360 + (4 if back else 0), "what was not answered yet is a row, and its answer is another"
+    assert sum(row["ot.count"] for row in told if row["ot.access"] == "write") == 2
+    assert sum(row["packets"] for row in windows) == len(before) + len(after)

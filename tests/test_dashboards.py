@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC
@@ -315,7 +316,7 @@ def test_coverage_and_rules_are_read_before_somebody_waits_for_them(full: Path, 
     look()  # nothing to say here
 
 
-def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
+def run(view: str, store: Path | str, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
     """One page without a browser, and every text it sends to one."""
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
@@ -458,7 +459,13 @@ def test_suppressions_are_listed_and_ended(tmp_path: Path, monkeypatch: pytest.M
     page.button(key="do_revoke").click().run()
     assert trail(where)[-1] == ("Li Wei", "revoke", "over")
     assert {"en": "revoked", "zh": "已撤销"}[language] in sent(page)
-    assert not page.button
+    assert [each.key for each in page.button] == ["hold"]
+
+
+def test_a_condition_s_number_is_written_as_the_alert_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (alert,) = lines("alerts", "--where", "key:controller-restarted*", "--store", stored()[0])
+    page = opened("suppress", stored()[0], monkeypatch, lang="en", id=alert["id"])
+    assert page.checkbox(key="where_ot.value").label == "`ot.value` 65280"
 
 
 def test_a_condition_is_text() -> None:
@@ -505,6 +512,39 @@ def test_the_situation_is_drawn_anew_where_there_are_newer_packets(full: Path, m
     assert run("situation", full, monkeypatch, lang="en") == now
 
 
+def test_a_period_that_is_held_ends_where_it_did(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the address of a page shows today it shows when newer packets have come; a moment that is none is dropped."""
+    earlier(monkeypatch, 1)
+    was = opened("alerts", full, monkeypatch, lang="en", range="8h")
+    was.button(key="hold").click().run()
+    until = str(was.query_params["until"])
+    queue = was.session_state["queue"]
+    monkeypatch.undo()
+    now = opened("alerts", full, monkeypatch, lang="en", range="8h", until=until)
+    assert now.session_state["queue"] == queue
+    assert re.search(r"the 8 hours before [^\n]*, held", sent(now))
+    assert "arrived" not in {each.key for each in now.button}, "nothing is offered that is not of this period"
+    assert "range=8h&until=" + until in run("situation", full, monkeypatch, lang="en", range="8h", until=until)
+    now.button(key="let_go").click().run()
+    assert "until" not in now.query_params
+    assert now.session_state["queue"] != queue
+    for odd in ("٣", str(NOW + HOUR)):
+        assert "before the newest packet" in run("situation", full, monkeypatch, lang="en", range="8h", until=odd)
+
+
+@pytest.mark.parametrize("view", ["covering", "network", "assets", "explore", "asset"])
+def test_a_page_that_stays_says_that_newer_packets_have_come(full: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    earlier(monkeypatch, 1)
+    shown = opened(view, full, monkeypatch, lang="en", range="24h", asset="PLC-7")
+    before = sent(shown)
+    assert shown.button(key="newer").label == "Packets of 1 h more have come: show them"
+    shown.button(key="newer").click().run()
+    assert not [each for each in shown.button if each.key == "newer"]
+    assert sent(shown) != before
+    earlier(monkeypatch, 1)
+    assert not [each for each in opened(view, full, monkeypatch, until=str(NOW - 2 * HOUR), range="24h", asset="PLC-7").button if each.key == "newer"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     assert not [each for each in opened("alerts", full, monkeypatch, lang=language, range="all").button if each.key == "arrived"]
@@ -517,6 +557,17 @@ def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.
     assert not queue.exception
     assert len(queue.session_state["queue"]) > before
     assert not [each for each in queue.button if each.key == "arrived"]
+
+
+@pytest.mark.parametrize(("ago", "words"), [(2, "newest packet {} s ago"), (400, "")])
+def test_how_old_the_newest_packet_is_is_told_where_packets_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ago: int, words: str) -> None:
+    then = time.time_ns() - ago * formats.SECOND
+    writer = open_store(str(tmp_path / "store"), write=True)
+    seen = [{**row, "event.end": then} for row in waterworks.coverage("SPAN-1", then - MINUTE, then)]
+    writer.write(Commit(Batch(coverage=waterworks.table("coverage", seen))))
+    writer.close()
+    told = run("covering", tmp_path / "store", monkeypatch, lang="en")
+    assert (words in told) if words else "ago" not in told
 
 
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}

@@ -6,7 +6,7 @@ import ipaddress
 
 from sensors.protocol import answers_nothing
 from sensors.protocols.dhcp import DHCP, tells
-from sensors.statements import LEASED, Statement
+from sensors.statements import LEASED, SERVES, Statement
 from tests.protocol_battery import Message, told
 from tests.wire import Packet, ethernet, ipv4, udp, watch
 
@@ -46,7 +46,7 @@ def test_what_it_says_of_hosts() -> None:
     assert client == Statement((MAC.hex(":"), "10.1.2.50"), here=True)
     assert others == [
         *(Statement((router,), (("role", "gateway", LEASED),)) for router in ("10.1.2.254", "10.1.2.253")),
-        Statement(("10.1.2.1",), (("role", "server", LEASED),)),
+        Statement(("10.1.2.1",), (("role", "server", SERVES),)),
     ]
     assert tells(EXAMPLES[2].data) == (Statement((MAC.hex(":"),), (("name", "hmi-7", LEASED), ("class", "S7CP", LEASED)), here=True),)
 

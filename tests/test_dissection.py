@@ -24,7 +24,7 @@ from sensors.unknown import Unknown
 from tests import wire
 from tests.cli import CAPTURES, DEMO, Row, balefire, lines, one, stored
 from tests.require import need
-from tests.wire import START, Talk, ethernet, ipv4, mbap, registers, save, udp
+from tests.wire import START, Talk, ethernet, ipv4, mbap, registers, save, udp, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -259,6 +259,16 @@ def test_without_tshark_there_are_our_own_operations(monkeypatch: pytest.MonkeyP
         assert f"{told['octets'][:2]} {told['octets'][2:4]}" in result.stdout
     quiet = balefire("packet", save(Talk().open().packets, tmp_path / "x.pcap"))
     assert "no operation" in quiet.stdout
+
+
+def test_without_tshark_operations_bear_the_names_of_the_plant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dissection, "available", lambda: None)
+    place, asking = tmp_path / "store", Talk().open().ask(mbap(1, write(7, 1)), mbap(1, write(7, 1)))
+    capture, tags = save(asking.packets, tmp_path / "x.pcap"), tmp_path / "tags.csv"
+    tags.write_text(f"name,device,address\nPump 3 speed,{asking.server},HR 7\n", "utf-8")
+    balefire("import", "tags", tags, "--store", place, "--yes")
+    assert "Pump 3 speed · holding_register 7 = 1" in balefire("packet", capture, "--store", place, "--asset", asking.server).stdout
+    assert [row["tags"] for row in lines("packet", capture, "--store", place, "--asset", asking.server)[3]["operations"]] == [["Pump 3 speed"]]
 
 
 @pytest.mark.tshark

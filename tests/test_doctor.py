@@ -6,16 +6,22 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from sensors import faces
+from sensors.faces import Face
+from sensors.sources.cards import APART, OFF, Stamps
 from tests.cli import balefire
 from tests.require import need
 from tests.veth import ROOT, wires
 from tests.wire import Talk, mbap, read, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}
 
@@ -98,3 +104,43 @@ def test_a_kernel_that_cannot_confine_is_said_and_no_fault(tmp_path: Path, monke
     assert "Landlock" in told["advice"]
     monkeypatch.setattr("sensors.fence.version", lambda: 7)
     assert all(check["well"] for check in json.loads(balefire(*words).stdout)["checks"] if check["check"] == "fence")
+
+
+FIT: Final = Face("lo", there=True, readable=True, up=True, carrier=True, merges=False, speaks=False, ring=512, most_ring=512, lost=0)
+
+
+@pytest.mark.parametrize(
+    ("place", "found", "check", "advice"),
+    [
+        ("sensors.faces.face", replace(FIT, readable=False), "kind", "Listen to an Ethernet interface"),
+        ("sensors.faces.face", replace(FIT, merges=True), "offloads", "ethtool -K lo gro off lro off"),
+        ("sensors.faces.face", replace(FIT, most_ring=4096), "ring", "holds 512 packets and could hold 4096: ethtool -G lo rx 4096"),
+        ("sensors.faces.face", replace(FIT, lost=1234), "lost", "1,234 packets did not get past"),
+        ("sensors.sources.cards.stamps", Stamps(OFF), "stamps", "hwstamp_ctl -i lo"),
+        ("sensors.sources.cards.stamps", Stamps(APART, 25_000_000), "stamps", "25.0 ms"),
+        ("sensors.faces.may_listen", False, "privilege", "CAP_NET_RAW"),
+        ("sensors.faces.clock_is_kept", False, "clock", "NTP client"),
+        ("sensors.dissection.available", None, "tshark", "not installed"),
+        ("sensors.engine.mode.is_warm", False, "kernels", "balefire warm"),
+    ],
+)
+def test_what_hardly_any_machine_has_is_said_with_its_fix(
+    place: str, found: object, check: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what a machine of tests cannot be made to have. All else of the interface is well."""
+
+    def answers(answer: object) -> Callable[..., object]:
+        def told(*_: str) -> object:
+            return answer
+
+        return told
+
+    monkeypatch.setattr("sensors.faces.face", answers(FIT))
+    monkeypatch.setattr(place, answers(found))
+    told = balefire("doctor", "lo", "--store", str(tmp_path / "none"), "--json")
+    checks: list[dict[str, Any]] = json.loads(told.stdout)["checks"]
+    (one,) = [each for each in checks if each["check"] == check]
+    assert advice in one["advice"]
+    assert [each["check"] for each in checks if each["interface"] and not each["well"]] in ([check], [])
+    chinese = json.loads(balefire("--language", "zh", "doctor", "lo", "--store", str(tmp_path / "none"), "--json").stdout)["checks"]
+    assert all(each["advice"] != one["advice"] for each in chinese if each["check"] == check)

@@ -126,3 +126,27 @@ def test_names_of_interfaces(tmp_path: Path) -> None:
     assert read_all(source) == []
     source.close()
     assert source.interfaces == ["0", "eth0", "eth0 (2)", "x" * 64, "eth0", "1"]
+
+
+def test_time_in_which_nothing_could_come_is_counted_where_it_passed(tmp_path: Path) -> None:
+    """Each window has its own, also one without a packet; a capture of others tells of none."""
+
+    def tick(second: int, dark: float = 0.0, number: int = 0) -> bytes:
+        return pcapng.statistics(number, START + second * SECOND, 0, 0, 0, int(dark * SECOND))
+
+    for application, dark in (("Balefire", [(0, "eth0", 1, 20.0), (1, "eth0", 0, 60.0), (1, "eth1", 0, 1.0), (2, "eth0", 1, 5.0)]), ("other", [])):
+        file = io.BytesIO()
+        writer = pcapng.Writer(file, application=application)
+        for name in ("eth0", "eth1"):
+            writer.number(pcapng.Interface(name, 1, 0))
+        content = tick(0, 10) + enhanced("<", START + SECOND, FRAME, len(FRAME), 0)
+        content += (
+            tick(50, 10) + tick(60) + tick(119, 60) + tick(119, 1, 1) + tick(120) + tick(125, 5) + enhanced("<", START + 126 * SECOND, FRAME, len(FRAME), 0)
+        )
+        path = tmp_path / f"{application}.pcapng"
+        path.write_bytes(file.getvalue() + content)
+        (capture,) = find([str(path)])
+        with closing(open_capture(capture)) as source:
+            rows = [row for part in Sensor("observer").listen(source) for row in part.coverage.to_pylist()]
+        found = [((row["@timestamp"].value - START) // (60 * SECOND), row["interface"], row["packets"], row["dark"]) for row in rows]
+        assert [each for each in found if each[3]] == dark

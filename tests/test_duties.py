@@ -21,6 +21,7 @@ from records.errors import ConflictError, InputError, UsageError
 from records.query import Query
 from records.store.contract import Commit
 from records.store.decisions import broken
+from records.wording import say
 from reports import audience, dutyrows, forming, keys, obliging, suggesting, supplementing
 from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators, triggers
 from reports.ledger import Ledger
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from records.store.contract import Store
+    from reports.dutybook import Duty
     from reports.keys import Key
 
 __all__ = ["opener"]
 CHINA = ("cn-incident", "cn-industry-data")
+SAID = {"impact": "one pump", "measures": "cut off"}  # what a person has to say
 
 
 @pytest.fixture
@@ -144,6 +147,7 @@ def test_when_it_is_due(start: str, within: str, due: str) -> None:
 
 
 CASES = (
+    ("by: person", "by: machine", "choice"),
     ("within: 4h", "within: 4 hours", "within"), ("operators: [other]", "operators: [others]", "choice"), ("id: first-state", "id: First", "name"),
     ("id: first-state", "id: first-cii", "twice"), ("title: {en: Final summary", "tittle: {en: Final summary", "key"),
     ("required: [unit, cause", "required: [unit, causes", "choice"), ("zh: 事件处置总结报告}", "}", "lacks"), ("verified: true", "verified: maybe", "choice"),
@@ -279,7 +283,7 @@ def test_an_alert_that_is_not_true_has_no_duties(opener: Callable[[bool], Store]
 def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: Store, ledger: Ledger, key: Key) -> None:
     (since, _by) = obliging.ungraded(store)["al1"]
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
 
     def release(now: int) -> str:
         return obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", now)
@@ -310,7 +314,7 @@ def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: St
 
 def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
     obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
     (told,) = [each for each in audience.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
     assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (None, None)
@@ -333,7 +337,7 @@ def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_relea
     for field in ("level", "class"):
         with pytest.raises(UsageError, match=f"{field}: the form takes what was decided"):
             obliging.fill(store, due, {"place": "here", field: "general"}, "bo")
-    older = replace(due, row={**due.row, "fields": json.dumps({"place": "here", "level": "general"})})  # as it could be filled in once
+    older = replace(due, row={**due.row, "fields": json.dumps({"place": "here", "level": "general", **SAID})})  # as it could be filled in once
     obliging.release(store, older, ledger, key, "W", "en", "ada", time.time_ns())
     document = ledger.read(2).body["document"]
     assert (document["level"], document["form"]["level"]) == ("major", "major")
@@ -381,12 +385,19 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     assert told["unit"] == "Water works"
     assert told["class"] == "数据篡改事件（代码 DSDATAALTER 为厂商写法，未核实）"
     assert told["level"] == "较大"
-    assert "isolated the station" in told["measures"]
+    assert (told["measures"], told["impact"], told["place"]) == ("", "", ""), "a person says what was done"
+    suggested = forming.suggestions(store, due, "Water works", "zh")
+    assert set(suggested) == {"impact", "measures", "cause"}
+    assert suggested["measures"].endswith(" isolated the station"), "and nobody's name goes with it"
     assert "10.0.0.9 → 10.0.0.5" in told["leads"]
     with pytest.raises(UsageError) as missing:
         obliging.release(store, due, ledger, key, "Water works", "zh", "ada", time.time_ns())
-    assert "place" in missing.value.text("en")
-    obliging.fill(store, due, {"place": "pumping station", "measures": "cut off"}, "bo")
+    assert "place, impact, measures." in missing.value.text("en")
+    with pytest.raises(UsageError, match="Nothing is suggested for place"):
+        forming.taken_over(store, due, "Water works", "zh", ("place",))
+    taken = forming.taken_over(store, due, "Water works", "zh", ("impact",))
+    obliging.fill(store, due, {"place": "pumping station", "measures": "cut off"} | taken, "bo")
+    assert set(forming.suggestions(store, due_of(store, "cn-incident/first"), "Water works", "zh")) == {"cause"}
     with pytest.raises(ConflictError):
         obliging.fill(store, due, {"place": "elsewhere"}, "eve")
     with pytest.raises(UsageError):
@@ -416,7 +427,7 @@ def test_what_follows_a_release_is_a_supplement_with_what_is_new_alone(store: St
         return ledger.read(ledger.numbers()[-1]).body["document"]
 
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", "trend": "ends"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", "trend": "ends", **SAID}, "bo")
     with pytest.raises(UsageError, match="is not released"):
         supplementing.supplement(store, due_of(store, "cn-incident/first"), "bo")
     first = release("cn-incident/first")
@@ -459,7 +470,7 @@ def test_a_final_report_is_due_by_the_release_before_it(store: Store, ledger: Le
     graded(store, regimes=("nis2",))
     final = due_of(store, "nis2/final")
     assert (final.since, final.due, final.left(NOON, "en")) == (None, None, "starts with the release before")
-    obliging.fill(store, due_of(store, "nis2/notification"), {"malicious": "yes", "crossborder": "no"}, "bo")
+    obliging.fill(store, due_of(store, "nis2/notification"), {"malicious": "yes", "crossborder": "no", "severity": "one pump"}, "bo")
     now = time.time_ns()
     obliging.release(store, due_of(store, "nis2/notification"), ledger, key, "W", "en", "ada", now)
     final = due_of(store, "nis2/final")
@@ -493,7 +504,7 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
 
 def test_a_release_cut_off_between_ledger_and_store_is_made_up_for(store: Store, ledger: Ledger, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
     due = due_of(store, "cn-incident/first")
 
     def away(*_: object) -> None:
@@ -520,7 +531,7 @@ def test_a_level_decided_anew_changes_the_duties(store: Store) -> None:
 
 def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
-    obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points"}, "bo")
+    obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points", "cause": "a new host", **SAID}, "bo")
     obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
     (seen,) = audience.view(store, "telecommunications", "W", "en", time.time_ns())
     assert seen["duty"] == "cn-industry-data/report"
@@ -536,6 +547,12 @@ def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledg
 
 
 # the command line
+
+
+def duty_by(identity: str) -> Duty:
+    found = duty_of(identity)
+    assert found
+    return found
 
 
 def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -566,7 +583,10 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert "AT ONCE (" in balefire("duty", "list", "--store", where, "--language", "en").stdout
     shown = one("duty", "show", first["id"][:8], "--store", where)
     assert shown["form"]["unit"] == "Water works"
+    spoken = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "zh").stdout.splitlines()
+    assert spoken[1] == "依据：国家网络安全事件报告管理办法（2025-11-01 起施行）"
     told = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "en").stdout
+    assert told.splitlines()[1] == "By: China, network security incidents · 国家网络安全事件报告管理办法, in force 2025-11-01"
     assert "\\" not in told
     assert told.splitlines()[2:5] == ["", "[unit] Unit and system (required)", "    Water works"]
     found = told.splitlines().index("[found] Time found or occurred (required)")
@@ -576,7 +596,12 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 2
     assert balefire("key", "make", *keep).exit_code == 0
     assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 1
-    assert one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--store", where)["filled"] == ["place", "impact", "measures"]
+    assert (shown["form"]["cause"], shown["suggestions"]["cause"]) == ("", "t\nr")
+    assert f"    {say('duty.suggestion', 'en')}\n        t\n        r" in "\n".join(told.splitlines())
+    assert balefire("duty", "fill", first["id"], "--store", where).exit_code == 2
+    assert balefire("duty", "fill", first["id"], "--accept", "place", "--store", where).exit_code == 2
+    filled = one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--accept", "cause", "--store", where)["filled"]
+    assert filled == ["cause", "place", "impact", "measures"]
     filling = ("duty", "fill", first["id"], "impact=", "place=the well", "--store", where, "--language", "en")
     assert balefire(*filling).stdout.splitlines()[0] == f"Filled in, in {first['id'][:12]}: place."
     assert "any more: impact." in balefire(*filling).stdout
@@ -598,9 +623,15 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     again = one("duty", "supplement", first["id"], "--store", where)
     assert one("duty", "waive", again["id"], "--note", "nothing more", "--store", where)["status"] == "waived"
     assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first", "cn-incident/first-supplement"]
-    assert "\n    [found] first packet" in (seen := balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout)
+    seen = balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout
+    assert "\n    [found] Time found or occurred\n        first packet" in seen
     assert "\n        confirmed " in seen
+    fields = [each.id for each in duty_by("cn-incident/first").fields]
+    assert re.findall(r"^    \[(\w+)\]", seen.partition("Supplement")[0], re.MULTILINE) == fields, "in the order of the law, as duty show"
     assert "\\" not in seen
+    assert say("dashboard.duties.doubted", "en") not in seen
+    doubted = balefire("duty", "view", "telecommunications", "--store", where, "--language", "en").stdout
+    assert doubted.count(say("dashboard.duties.doubted", "en")) == len(lines("duty", "view", "telecommunications", "--store", where)) > 0
     assert balefire("duty", "list", "--agency", "nobody", "--store", where).exit_code == 2
     assert one("verify", where)["valid"] is True
 
@@ -640,10 +671,14 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     assert re.search({"en": r"issued .* 12:00 .* signed for .* 12:30", "zh": r"已发布 .*12:00.*已签收 .*12:30"}[language], shown)
     monkeypatch.setenv("BALEFIRE_USER", "ada")
     page, due = opened("duties", where, monkeypatch, lang=language), next(each for each in obliging.all_due(store) if each.open)
+    suggested = forming.suggestions(store, due, "", language)
+    assert f"{say('duty.suggestion', language)} {suggested['impact']}" in sent(page)
     page.text_area(key=f"field_{due.row['id']}_data").set_value("set points\nof pump 3").run()
+    page.multiselect(key=f"accept_{due.row['id']}").set_value(["cause"]).run()
     page.button(key="duty_fill").click().run()
     kept = next(each for each in obliging.all_due(store) if each.row["id"] == due.row["id"])
-    assert json.loads(kept.row["fields"]) == {"data": "set points\nof pump 3"}, "and what the alert tells stays its own"
+    told = {"data": "set points\nof pump 3", "cause": suggested["cause"]}
+    assert json.loads(kept.row["fields"]) == told, "and what the alert tells stays its own, and what it suggests nobody's"
     assert "set points · of pump 3" in sent(page)
     page.text_area(key=f"field_{due.row['id']}_impact").set_value("two pumps").run()
     obliging.fill(store, kept, {"impact": "one pump"}, "bo")

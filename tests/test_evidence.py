@@ -385,6 +385,9 @@ def test_nothing_is_kept_where_that_is_set(tmp_path: Path, monkeypatch: pytest.M
     told = one("evidence", finding, "-o", tmp_path / "x", "--store", tmp_path / "s", status=1)
     assert (told["without"], told["why"]) == ([finding], {finding: "off"})
     assert "evidence.mebibytes" in balefire("evidence", finding, "-o", tmp_path / "x", "--store", tmp_path / "s").stderr
+    told = one("explain", finding, "--store", tmp_path / "s")["evidence"]
+    assert (told["without"], told["why"]) == ([finding], {finding: "off"})
+    assert "evidence.mebibytes" in balefire("explain", finding, "--store", tmp_path / "s").stdout
 
 
 def test_of_a_flood_the_first_100_findings_keep_packets_and_the_others_say_why(tmp_path: Path) -> None:
@@ -401,9 +404,12 @@ def test_of_a_flood_the_first_100_findings_keep_packets_and_the_others_say_why(t
     last = told["without"][0]
     for language, words in (("en", "keeps packets for the first 100"), ("zh", "只为前 100 个")):
         for asked in (("evidence", last, "-o", tmp_path / "x.pcapng"), ("packet", last), ("evidence", alert["id"], "-o", tmp_path / f"{language}.pcapng")):
-            said = " ".join(balefire(*asked, "--store", place, "--language", language).stderr.split())
-            assert words in said
-            assert "--from t.pcap" in said
+            said = "".join(balefire(*asked, "--store", place, "--language", language).stderr.split())
+            assert words.replace(" ", "") in said
+            assert "--fromt.pcap" in said
+        explained = "".join(balefire("explain", alert["id"], "--store", place, "--language", language).stdout.split())
+        assert words.replace(" ", "") in explained, "the same words"
+        assert "--fromt.pcap" in explained
     again = one("evidence", last, "--from", capture, "-o", tmp_path / "x.pcapng", "--store", place)
     assert (again["without"], again["why"], again["packets"]) == ([], {}, 107), "the hint is right"
 

@@ -1,7 +1,9 @@
 """Activity: the piano roll, the table and one point's values: what they ask of a store, and the page without a browser."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from dashboards import explorer, roll
@@ -78,6 +80,16 @@ def test_the_roll_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> N
     small = roll.roll(store, NIGHT, PLC)
     assert small.cut
     assert len(small.marks) <= 3
+
+
+def test_the_roll_is_the_same_in_whatever_order_a_store_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, history = roll.roll(store, NIGHT, EVERYTHING), store.history
+
+    def backwards(*words: Any, **named: Any) -> Iterator[pa.Table]:
+        return (part.take(list(range(part.num_rows))[::-1]) for part in reversed(list(history(*words, **named))))
+
+    monkeypatch.setattr(store, "history", backwards)
+    assert roll.roll(store, NIGHT, EVERYTHING) == made
 
 
 def test_nothing_that_matches_is_an_empty_roll(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import hashlib
 import json
@@ -11,27 +12,33 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from records.errors import BalefireError, InputError, UsageError
+from balefire.absence import Absence
+from balefire.commands import watch
+from records.errors import BalefireError, InputError, StoreError, UsageError
+from records.store import open_store
+from records.store.contract import Commit
 from sensors.listening import Listening, opener
 from sensors.pcapng import Interface, Packet, Writer, read, statistics
-from sensors.sources import doors, feeds
+from sensors.sources import doors, feeds, folders
 from sensors.sources.interfaces import run_of
+from tests.require import need
 from tests.test_watch import INTERPRETED, ended, plain, said, stored
-from tests.veth import started, wires
+from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, pcap, registers, write
 from tests.wire import read as reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
 ANYWHERE = "tcp-listen://127.0.0.1:0"
 
@@ -82,7 +89,8 @@ def hearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *places: str, recor
     monkeypatch.setattr("sensors.listening.say", told.append)
     monkeypatch.setattr("sensors.listening.TICK_S", 0.05)
     monkeypatch.setattr(doors, "FIRST_S", 0.05)
-    monkeypatch.setattr(doors, "WAKE_S", 0.02)
+    for module in (doors, folders):
+        monkeypatch.setattr(module, "WAKE_S", 0.02)
     intake = opener(places, "", 0, portable=False)()
     with (tmp_path / "out.pcapng").open("wb") as out:
         listening = Listening(intake, out.fileno(), record, 1 << 20)
@@ -241,15 +249,15 @@ def test_it_connects_and_connects_again(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When nobody writes them any more, oldest first; time stands still in between, for what comes next is from before."""
-    monkeypatch.setattr(doors, "LOOK_S", 0.02)
-    monkeypatch.setattr(doors, "SETTLED_S", 0.2)
+    monkeypatch.setattr(folders, "LOOK_S", 0.02)
+    monkeypatch.setattr(folders, "SETTLED_S", 0.2)
     monkeypatch.setattr(feeds, "SLACK", 0)
     folder, first, second = tmp_path / "drop", talk(), talk("10.0.0.8")
     folder.mkdir()
     (folder / "first.pcap").write_bytes(pcap(first.packets))
     (folder / ".hidden").write_bytes(b"nothing")
     (folder / "read").mkdir()
-    (folder / "read" / doors.READING).write_text("that run\nfirst.pcap")  # as whoever was killed while reading it leaves it
+    (folder / "read" / folders.READING).write_text("that run\nfirst.pcap")  # as whoever was killed while reading it leaves it
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
         content = gzip.compress(pcap(second.packets))
         with (folder / "second.pcap.gz").open("wb") as file:
@@ -278,8 +286,66 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
 
 
+@contextmanager
+def as_nobody() -> Generator[None]:
+    """Files are opened and moved as a user who owns none, here and in threads that start within."""
+    libc = ctypes.CDLL(None)
+    libc.setfsuid(65534)
+    try:
+        yield
+    finally:
+        libc.setfsuid(0)
+
+
+@pytest.fixture
+def shared() -> Generator[Path]:
+    """A folder in which anybody may do anything, as those that pytest makes are not."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o777)
+        yield Path(made)
+
+
+def test_a_file_that_cannot_be_read_or_moved_holds_up_nothing(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is another user's, who lets others rename nothing there but their own. A name that comes twice is kept twice."""
+    need("netns", os.geteuid() == 0, "being another user needs root")
+    monkeypatch.setattr(folders, "LOOK_S", 0.02)
+    monkeypatch.setattr(folders, "SETTLED_S", 0.1)
+    drop, made = shared / "drop", talk()
+    (drop / "read").mkdir(parents=True)
+    (drop / "read").chmod(0o777)
+    (drop / "read" / "a.pcap").write_bytes(b"of another day")
+    drop.chmod(0o1777)
+    for name in ("barred.pcap", "a.pcap", "stays.pcap"):
+        (drop / name).write_bytes(pcap(made.packets))
+    (drop / "barred.pcap").chmod(0)
+    os.utime(drop / "barred.pcap", (1, 1))  # it would be the first
+    os.chown(drop / "a.pcap", 65534, 65534)
+
+    def heard_by_nobody(*words: str) -> tuple[list[dict[str, Any]], int]:
+        """What it says but for how it begins and ends, until it has said these; how many packets it wrote on."""
+        with as_nobody(), hearing(shared, monkeypatch, str(drop)) as heard:
+            for word in words:
+                heard.hears(word)
+            time.sleep(0.3)
+        return [told for told in heard.said if not told.keys() & {"ready", "ended"}], len(written(heard.out))
+
+    barred = {"barred": str(drop / "barred.pcap"), "reason": "Permission denied"}
+    said, packets = heard_by_nobody("barred", "stayed")
+    assert sorted(said, key=str) == [barred, {"stayed": str(drop / "stays.pcap"), "reason": "Operation not permitted"}]
+    assert packets == 2 * len(made.packets)
+    assert {path.name for path in drop.iterdir()} == {"read", "barred.pcap", "stays.pcap"}
+    assert {path.name for path in (drop / "read").glob("*.pcap")} == {"a.pcap", "a-2.pcap"}
+    assert heard_by_nobody("barred") == ([barred], 0), "started again, it reads none twice"
+    with (drop / "stays.pcap").open("ab") as file:
+        file.write(b"more")
+    (drop / "barred.pcap").chmod(0o644)
+    said, packets = heard_by_nobody("grew", "stayed")
+    assert {word for told in said for word in told} == {"grew", "stayed", "reason"}
+    assert packets == len(made.packets)
+
+
 def test_a_file_that_grows_while_it_is_read_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "SETTLED_S", 0.5)
+    monkeypatch.setattr(folders, "SETTLED_S", 0.5)
     path = tmp_path / "growing.pcap"
     path.write_bytes(b"one")
 
@@ -290,15 +356,15 @@ def test_a_file_that_grows_while_it_is_read_is_read_on(tmp_path: Path, monkeypat
 
     threading.Thread(target=write_on).start()
     with path.open("rb", buffering=0) as file:
-        assert doors.Growing(file, threading.Event()).readall() == b"onetwo"
+        assert folders.Growing(file, threading.Event()).readall() == b"onetwo"
         os.utime(path, (1, 1))
         begun = time.monotonic()
-        assert doors.Growing(file, threading.Event()).read(1) == b""
+        assert folders.Growing(file, threading.Event()).read(1) == b""
         assert time.monotonic() - begun < 0.4, "nobody has written it for long"
 
 
 def test_a_folder_that_cannot_be_read_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "LOOK_S", 0.01)
+    monkeypatch.setattr(folders, "LOOK_S", 0.01)
     folder = tmp_path / "drop"
     folder.mkdir()
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
@@ -329,6 +395,25 @@ def test_a_port_need_not_be_named() -> None:
     assert doors.door("tcp://[2001:db8::1]:9").name == "tcp://[2001:db8::1]:9"
 
 
+def test_a_listener_ends_in_order_where_the_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had heard until then is recorded."""
+    monkeypatch.setattr(watch, "forgo", lambda: None)  # this process goes on and needs its rights
+    made = talk()
+    with suppress(StoreError), watch.listener([ANYWHERE], ["--record", str(tmp_path / "kept")]) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        port = int(json.loads(said(process, "ready").splitlines()[0])["ready"][0].rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(pcap(made.packets))
+            said(process, "came")
+        said(process, "left")
+        raise StoreError("store.full", path=tmp_path)
+    assert process.returncode == 0
+    (kept,) = (tmp_path / "kept").glob("*")
+    assert [packet.octets for packet in read(kept.read_bytes())] == [packet.data for packet in made.packets]
+
+
 def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
     words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"), "--observer", "test", "--json")
     with started(words, INTERPRETED) as process:
@@ -341,14 +426,26 @@ def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
     assert (status, summary["packets"]) == (3, len(talk().packets)), rest
     assert rest.count("127.0.0.1: is not a capture") == 1
     assert "2 captures that came were bad" in rest
+    with closing(open_store(str(tmp_path / "store"), write=True)) as store:  # as if it had been killed: what it keeps while it runs
+        store.write(Commit(state=Absence(store, "test", lambda _: None).begin("a run")))
     with started(words, INTERPRETED) as process:
-        port = int(said(process, "Listening on tcp-listen://").split(b"127.0.0.1:")[1].split()[0])
-        with socket.create_connection(("127.0.0.1", port)) as line:
+        told = said(process, "Listening on tcp-listen://")
+        with socket.create_connection(("127.0.0.1", int(told.split(b"127.0.0.1:")[1].split()[0]))) as line:
             line.sendall(pcap(talk("10.0.0.8").packets))
-        said(process, "Detectors go on with what they knew")
+        told += said(process, "Detectors go on with what they knew")
+        assert b"This sensor ended without notice. What it heard from 14 Nov 2023" in told
         assert ended(process, signal.SIGTERM)[0] == 0
     effects = [row["ot"]["effect"] for row in stored(tmp_path / "store", "activities")]
     assert sorted(effects) == ["value.read", "value.read", "value.write", "value.write"]
+
+
+def test_a_second_sensor_is_refused_before_it_hears_anything(tmp_path: Path) -> None:
+    """Who writes to the store is said; to the store nothing is done."""
+    words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"))
+    with closing(open_store(str(tmp_path / "store"), write=True)):
+        done = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=False, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 4
+    assert f"in use: process {os.getpid()} is writing to it, and only one can" in done.stderr
 
 
 @pytest.mark.netns

@@ -127,6 +127,29 @@ def test_addresses_as_engineers_write_them(text: str, place: Place) -> None:
     assert read_address(text) == place
 
 
+LARGEST = {  # by what each protocol can carry: the largest address, and one beyond it
+    "HR 65535": "HR 65536", "coil 65535": "coil 70000", "%MW65535": "%MW99999999", "%IX65535": "%IX65536", "%QW65535": "%QW65536",
+    "IOA 16777215": "IOA 99999999", "short_float 16777215": "short_float 16777216", "AI 4294967295": "AI 4294967296", "index 4294967295": "index 4294967296",
+    "4294967295": "4294967296", "0xffffffff": "0x100000000", "DB65535.DBX0.0": "DB99999.DBX0.0", "%DB1.DBW65535": "%DB1.DBW65536",
+    "P#DB65535.DBX0.0 BYTE 4": "P#DB65536.DBX0.0 BYTE 4", "N7:65535": "N7:65536", "N65535:0": f"N{'9' * 60}:0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("largest", LARGEST)
+def test_addresses_that_cannot_exist_are_told_with_the_largest_that_can(largest: str, tmp_path: Path) -> None:
+    reading = read("tags", written(tmp_path / "tags.csv", f"name,device,address\nA,{PLC},{largest}\nB,{PLC},{LARGEST[largest]}\n"))
+    assert [entry.name for _, entry in reading.entries] == ["A"]
+    assert said(reading) == [(3, "address", f"“{LARGEST[largest]}” cannot exist: the largest is {largest}")]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "Imported: 1 entry."), (2, "Imported: 2 entries.")])
+def test_one_entry_is_told_as_one(count: int, words: str, tmp_path: Path) -> None:
+    rows = "".join(f"PLC {number},10.0.0.{number}\n" for number in range(1, count + 1))
+    told = balefire("import", "assets", written(tmp_path / "a.csv", f"name,ip\n{rows}"), "--store", tmp_path / "store", "--yes").stdout
+    kept = balefire("import", "assets", "--store", tmp_path / "store").stdout
+    assert (words in told, words[10:-1] + " in the list that is kept" in kept) == (True, True)
+
+
 def test_what_is_wrong_is_said_by_row_and_column(tmp_path: Path) -> None:
     text = (
         "name,IP address,MAC,level,criticality,role,colour\n"

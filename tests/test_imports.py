@@ -1,9 +1,12 @@
-"""Imports point one way, names shadow nothing, and nothing outside the tests sends a packet."""
+"""Imports point one way, names shadow nothing, nothing outside the tests sends a packet, and what the program forgoes is not asked for."""
 
 import ast
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +98,25 @@ def test_only_deliveries_send() -> None:
         "balefire/commands/deliver.py",
         "balefire/commands/notify.py",
     }
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_whole_rows_are_pythons_own(path: Path) -> None:
+    """They have dates, which are pandas' here and none there, as `tests/conftest.py` tells of what a test runs: `flat` has them as nanoseconds."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    whole = [call.func.value for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "to_pylist"]
+    read = [of for of in whole if isinstance(of, ast.Call) and isinstance(of.func, ast.Attribute) and of.func.attr in {"read", "slice"}]
+    assert not [f"{name_of(path)}:{of.lineno}" for of in read]
+
+
+def test_a_date_is_no_object_where_the_program_runs() -> None:
+    """The guard of all tests is there."""
+    rows: Any = pa.table({"@timestamp": pa.array([1], pa.timestamp("ns", "UTC"))})
+    assert rows.to_pylist()[0]["@timestamp"].value == 1
+    for layer in LAYERS:
+        code = compile("rows.to_pylist()", str(ROOT / layer / "made.py"), "exec")
+        with pytest.raises(AssertionError, match="no pandas") if layer != "dashboards" else nullcontext():
+            exec(code, {"rows": rows})
 
 
 def test_no_leaf_name_shadows_a_package() -> None:

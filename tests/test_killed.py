@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from balefire import ahead
+from balefire.absence import Absence
 from balefire.pipeline import Plan, Replay, pieces
+from balefire.times import shown
 from records.query import Query
 from records.store import open_store
+from records.store.contract import Commit
 from sensors import pcapng
 from sensors.engine.tables import WINDOW
 from sensors.sensor import Sensor
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from records.model import Text
-    from records.store.contract import Commit, Store, Written
+    from records.store.contract import Store, Written
     from tests.wire import Packet
 
 MINUTES: Final = 20
@@ -208,6 +211,20 @@ def test_a_file_that_was_half_read_is_stored_once(tmp_path: Path) -> None:
             assert {name: row for name, row in found.items() if name in wanted} == wanted
             more = [row for name, row in found.items() if name not in wanted]  # what does not change is told once by each sensor
             assert all(table == "point" and row["@timestamp"].value // WINDOW == (START + 5 * WINDOW) // WINDOW for row in more)
+
+
+def test_one_that_was_killed_before_any_window_was_stored_says_since_when_it_listened(tmp_path: Path) -> None:
+    """That it began is kept at once: the next counts what the first heard as missing, whatever ended it."""
+    said: list[Text] = []
+    (batch,) = Sensor("here").listen(Feed(polls(range(1))))
+    began = time.time_ns()
+    with closing(open_store(str(tmp_path / "store"), write=True)) as store:
+        for run in ("first", "second"):  # both are killed
+            absence = Absence(store, "here", said.append)
+            store.write(Commit(state=absence.begin(run)))
+        marked = absence.mark(batch, began + 90 * SECOND)
+    assert [(f"from {shown(began, 'en')}" in text.en, f"from {shown(began + SECOND, 'en')}" in text.en).count(True) for text in said] == [1]
+    assert [row["absent"] for row in marked.coverage.to_pylist()] == [pytest.approx(90, abs=5)]
 
 
 def test_a_sensor_that_ended_in_order_says_since_when(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dashboards import kit, navigation
-from records.wording import catalogue
+from dashboards.keys import BUTTONS, GENERAL, LETTERS
+from dashboards.page import KEPT
+from records.wording import catalogue, say
+from tests.cli import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +47,23 @@ def test_a_link_opens_the_page_of_its_address_and_nothing_else(monkeypatch: pyte
     for odd in (None, 7, "", "covering", "/coverage", "https://example.org/coverage", "../app", "javascript:alert(1)"):
         kit.visit(odd)
     assert len(opened) == 3
+
+
+@pytest.mark.parametrize("file", [place.file for place in navigation.places()], ids=lambda file: file.stem)
+def test_a_page_asks_the_store_by_the_modules_of_questions_alone(file: Path) -> None:
+    """What a page asks is then tested without one, bounded in one place, and the same for all."""
+    asked = [
+        f"{file.name}:{node.lineno} {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and ((isinstance(node.value, ast.Attribute) and node.value.attr == "store") or ast.unparse(node.value) in {"store", "opened()"})
+    ]
+    assert asked == []
+
+
+def test_the_page_about_the_dashboard_names_every_page_key_and_parameter() -> None:
+    text = (ROOT / "docs" / "dashboard.md").read_text("utf-8")
+    assert [place.address for place in navigation.places() if place.place and f"*{say(f'dashboard.page.{place.address}', 'en')}*" not in text] == []
+    letters = [*LETTERS.values(), *(key for key, _name in (*GENERAL, *BUTTONS))]
+    assert [letter for letter in letters if f"`{letter}`" not in text] == []
+    assert [name for name in KEPT if f"`{name}`" not in text] == []

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dashboards import queries, talk, topology
+from dashboards import conduits, queries, talk, topology
+from detectors.placing import policy_of
 from records.formats import DAY, HOUR
 from records.model import Batch
 from records.query import Query, Span, Terms
@@ -18,7 +19,9 @@ from records.store.contract import Commit, Store
 from records.wording import LANGUAGES
 from tests.browser import bigplant
 from tests.browser.waterworks import HOSTILE, NOW
+from tests.cli import ROOT, balefire
 from tests.test_dashboards import opened, run, sent
+from tests.test_policy import SHOWN
 
 WHOLE = Span(bigplant.START, NOW + 1)
 
@@ -184,3 +187,45 @@ def test_of_more_links_than_a_picture_can_hold_those_of_the_chosen_asset_and_wha
     assert made.drawn("") == made.links[: topology.MOST_LINKS]
     assert made.drawn("quiet") == [*made.links[: topology.MOST_LINKS], made.links[-1]]
     assert made.drawn("p9999") == made.links[: topology.MOST_LINKS]
+
+
+POLICY = """
+policy: works
+title: Works
+title_zh: 水厂
+zones:
+  cell: {title: Cell, title_zh: 单元, members: [10.1.0.0/16]}
+  room: {title: Room, title_zh: 中控室, members: [10.2.0.0/16]}
+conduits:
+  - {from: room, to: cell, protocols: [modbus], access: [read], effects: [value.write]}
+"""
+
+
+def test_conduits_say_what_a_policy_does_not_let_through() -> None:
+    works = policy_of(POLICY.encode())
+    assert works
+    zones = {"plc": "cell", "hmi": "room", "hist": "room", "box": "annex"}
+    kinds = [
+        ("hmi", "plc", "modbus", "value.read", 60), ("panel", "plc", "modbus", "value.write", 2), ("hist", "plc", "s7comm", "value.read", 9),
+        ("hmi", "plc", "modbus", "cpu.stop", 1), ("plc", "hmi", "modbus", "value.report", 5), ("plc", "box", "modbus", "value.read", 7),
+        ("guest", "plc", "modbus", "value.read", 3), ("hmi", "hist", "modbus", "value.write", 8),
+    ]  # fmt: skip
+    found = conduits.between(kinds, zones, {"panel": "hmi"}, [works])
+    assert [(each.source, each.destination, each.judged, len(each.talks), each.count, each.barred) for each in found] == [
+        ("room", "cell", True, 2, 72, {"value.read": 9, "cpu.stop": 1}),
+        ("", "cell", True, 1, 3, {"value.read": 3}),
+        ("cell", "annex", False, 1, 7, {}),
+        ("cell", "room", True, 1, 5, {}),
+    ]
+    assert found[0].protocols == {"modbus": 63, "s7comm": 9}
+    assert conduits.between([("plc", "hmi", "dnp3", "value.report", 1)], zones, {}, [works])[0].barred == {"value.report": 1}
+
+
+def test_the_page_shows_conduits_with_what_the_policy_in_force_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules, stored = tmp_path / "rules", tmp_path / "store"
+    rules.mkdir()
+    (rules / "works.yml").write_text(SHOWN, "utf-8")
+    balefire("replay", ROOT / "tests" / "captures" / "demo.pcap", "--rules", rules, "--store", stored, "--json")
+    for language, wanted in {"en": ("Conduits between zones", "not allowed"), "zh": ("区域间管道", "不允许")}.items():
+        told = run("network", stored, monkeypatch, lang=language)
+        assert [words in told for words in (*wanted, "supervision")] == [True] * 3

@@ -41,6 +41,19 @@ def test_the_narrowest_zone_counts(tmp_path: Path) -> None:
     assert {fact.source for asset in found for fact in asset.facts if fact.name == "zone"} == {"policy:plant"}
 
 
+def test_a_policy_tells_the_level_of_its_zones(tmp_path: Path) -> None:
+    """A zone without one has that of the zone around it; it is believed more than what the role suggests, less than a list of the plant."""
+    zones = {"cell": "title_zh: 单元", "safety": "title_zh: 安全"}
+    plant = PLANT.replace(zones["cell"], zones["cell"] + ", level: 2")
+    (tmp_path / "plant.yml").write_text(plant + "\n", "utf-8")
+    assets = [asset_of(None, (*host(address), Fact("level", "1", "role", 42, 1, 2)), 1, 2) for address in ("10.1.2.3", "10.1.9.4", "192.168.0.1")]
+    assert [asset.level for asset in placed(assets, policies([tmp_path]), {})] == [2, 2, 1]
+    assert {fact.source for asset in placed(assets[:1], policies([tmp_path]), {}) for fact in asset.facts if fact.name == "level"} == {"role", "policy:plant"}
+    (tmp_path / "plant.yml").write_text(plant.replace(zones["safety"], zones["safety"] + ", level: 0"), "utf-8")
+    listed = Plant([], [ListedZone("pumps", ("10.1.2.0/24",), 3)])
+    assert [asset.level for asset in placed(assets, policies([tmp_path]), {}, listed)] == [3, 0, 1]
+
+
 def test_what_the_plant_lists() -> None:
     plant = Plant([ListedAsset("Pump PLC", ("10.1.2.3",), vendor="Listed", role="controller", zone="pumps")], [ListedZone("pumps", ("10.1.2.0/24",), 1)])
     asset, other = placed([asset_of(None, host(*addresses), 1, 2) for addresses in (("10.1.2.3",), ("192.168.0.1",))], [], {}, plant)

@@ -1,19 +1,40 @@
 """The queue of alerts: what is new since the last visit, and the text for the shift book."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from dashboards import handover
+from dashboards import handover, opening
+from records.model import Batch, Term, Text
 from records.nesting import iso
+from records.query import Query
 from records.store import open_store
+from records.store.contract import Commit
 from records.wording import LANGUAGES, say
 from tests.browser import waterworks
-from tests.browser.waterworks import HOSTILE, HOUR, NOW, STORY
+from tests.browser.waterworks import HOSTILE, HOUR, MINUTE, NOW, STORY, alert, coverage, finding, table
 from tests.cli import lines
 from tests.test_alert_page import drawn
 from tests.test_dashboards import opened, sent
+
+MUCH = 510  # alerts
+
+
+@pytest.fixture(scope="module")
+def much(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More alerts than a page shows, many of one severity."""
+    place = tmp_path_factory.mktemp("much") / "store"
+    words = Text("Read what it never read", "读取从未读过的内容")
+    terms = [(Term("First time", "首次", score),) for score in (66.0, 66.0, 31.0, 91.0)]
+    found = tuple(finding(f"{n * 7919 % 10_000:032d}", NOW - n * MINUTE, terms[n % 4], words, words) for n in range(MUCH))
+    store = open_store(str(place), write=True)
+    seen = Batch(coverage=table("coverage", coverage("SPAN-1", NOW - 24 * HOUR, NOW + 1)))
+    store.write(Commit(seen, tuple(replace(each, alert=f"a{each.id}") for each in found), tuple(alert(each) for each in found)))
+    store.close()
+    return place
 
 
 @pytest.fixture
@@ -95,3 +116,42 @@ def test_a_stored_text_stays_on_its_line() -> None:
 def test_a_store_without_alerts_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(str(tmp_path / "store"), write=True).close()
     assert "balefire replay FILE" in sent(opened("alerts", tmp_path / "store", monkeypatch, lang="en", handover="1", new="1"))
+
+
+def test_the_queue_is_turned_over_on_the_server_to_its_end(much: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page is read for itself, and all of them together are all alerts; a filter, or another time, begins anew."""
+    page = opened("alerts", much, monkeypatch, lang="en", range="all")
+    reads: list[int | None] = []
+    read = opening.opened().read
+
+    def noted(table: str, query: Query) -> pa.Table:
+        reads.extend([query.limit] if table == "alert" else [])
+        return read(table, query)
+
+    monkeypatch.setattr(opening.opened(), "read", noted)
+    seen = [row["id"] for row in drawn(page, "queue")["rows"]]
+    while not page.button(key="on_alerts").disabled:
+        page.button(key="on_alerts").click().run()
+        seen += [row["id"] for row in drawn(page, "queue")["rows"]]
+    assert len(seen) == len(set(seen)) == MUCH
+    assert set(reads) == {50}
+    before = seen[-(MUCH % 50 or 50) - 50 : -(MUCH % 50 or 50)]
+    page.button(key="back_alerts").click().run()
+    assert [row["id"] for row in drawn(page, "queue")["rows"]] == before
+    page.selectbox(key="picked_alerts_status").set_value("all").run()
+    assert "after" not in page.query_params
+    page.button(key="on_alerts").click().run()
+    page.segmented_control(key="choice_range").set_value("7d").run()
+    assert "after" not in page.query_params
+    assert [row["id"] for row in drawn(page, "queue")["rows"]] == seen[:50]
+
+
+@pytest.mark.parametrize(("view", "part"), [("alerts", "queue"), ("assets", "table"), ("explore", "table")])
+def test_a_page_that_begins_nowhere_gives_way_to_the_first(much: Path, own: Path, monkeypatch: pytest.MonkeyPatch, view: str, part: str) -> None:
+    """Behind a row that is no more, or behind the last."""
+    store = much if view == "alerts" else own
+    first = drawn(opened(view, store, monkeypatch, lang="en", range="all", view="table"), part)["rows"]
+    last = min(n * 7919 % 10_000 for n in range(2, MUCH, 4))
+    for odd in ("50~nothing", "-1~x", f"50~a{last:032d}")[: 3 if view == "alerts" else 2]:
+        page = opened(view, store, monkeypatch, lang="en", range="all", view="table", after=odd)
+        assert drawn(page, part)["rows"] == first, odd

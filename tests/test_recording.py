@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
 from sensors.recording import Recording
+from tests.require import need
 from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, watching
 from tests.veth import ROOT, started, wires
 from tests.wire import Packet as WirePacket
 from tests.wire import pcap
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FACE = Interface("in0", 1, 0)
 
@@ -121,6 +121,79 @@ def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
 
 
+def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a file of an older version, whose name begins with the day."""
+    (tmp_path / "20260301T102030-123456789.pcapng").write_bytes(head())
+    packets, clock = some(1000), time.gmtime
+    recording = Recording(tmp_path, head(), most=100_000, segment=20_000, floor=0)
+    for number, block in enumerate(blocks(packets)):
+        if number == 500:
+            monkeypatch.setattr(time, "gmtime", lambda: clock(time.time() - 400 * 86400))
+        recording.write(block)
+    recording.close()
+    names = sorted(file.name for file in tmp_path.glob("*.pcapng"))
+    assert int(names[0].split("-")[0]) > 20260301, "the one of the older version is the first that goes"
+    assert len({name.split("-")[1][:4] for name in names}) == 1
+    told = [packet for name in names for packet in read((tmp_path / name).read_bytes())]
+    assert told == packets[-len(told) :], "in the order of their names, for `cat`"
+
+
+def test_a_full_disk_leaves_whole_blocks(tmp_path: Path) -> None:
+    """On a disk of its own: of what was accepted, not all fits."""
+    need("netns", os.geteuid() == 0, "a disk of its own needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=True)
+    recording, packets = Recording(disk / "kept", head(), most=1 << 30, floor=0), some(800)
+    try:
+        for block in blocks(packets):
+            recording.write(block)
+        recording.flush()
+        assert recording.refused == os.strerror(errno.ENOSPC)
+        (file,) = (disk / "kept").glob("*")
+        kept = list(read(file.read_bytes()))
+        assert kept == packets[: len(kept)]
+        assert len(kept) > 300
+    finally:
+        recording.close()
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("left", [0, 5, 100, 20_001])
+def test_what_a_power_cut_leaves_is_whole_at_the_next_start(left: int, tmp_path: Path) -> None:
+    """Of the newest file so many octets, and behind them what the disk held there before. Files of others are left alone."""
+    packets, other = some(100), tmp_path / "other.pcapng"
+    recording = Recording(tmp_path, head(), most=1 << 20, floor=0)
+    for block in blocks(packets):
+        recording.write(block)
+    recording.close()
+    (torn,) = tmp_path.glob("*")
+    content = torn.read_bytes()
+    for file in (torn, other):
+        file.write_bytes(content[:left] + bytes(1000))
+    Recording(tmp_path, head(), most=1 << 20, floor=0)
+    assert other.stat().st_size == left + 1000
+    kept = list(read(torn.read_bytes())) if torn.exists() else []
+    assert kept == packets[: max(left - len(head()), 0) // len(blocks(some(1))[0])]
+    assert torn.exists() == (left >= len(head()))
+
+
+def test_it_is_on_the_disk_when_it_ends_and_every_few_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr("sensors.recording.SYNC_S", 0.0)
+
+    def fsync(number: int) -> None:
+        brought.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    recording = Recording(tmp_path, head(), most=100_000, floor=0)
+    recording.write(blocks(some(1))[0])
+    recording.flush()
+    recording.close()
+    (file,) = tmp_path.glob("*")
+    assert brought == [str(file), str(tmp_path)] * 2
+
+
 def test_every_file_begins_with_the_interfaces_so_far(tmp_path: Path) -> None:
     """One that comes up while it is recorded: in the file that is written, and in each after it."""
     kept: Any = Kept()
@@ -167,10 +240,10 @@ def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
-        os.kill(listener_of(process), signal.SIGSTOP)
+        os.kill(listener_of(process.pid), signal.SIGSTOP)
         wire.send(slow, pause=0.03)  # a block each, of which the ring has 32
         wire.send(DEMO)
-        os.kill(listener_of(process), signal.SIGCONT)
+        os.kill(listener_of(process.pid), signal.SIGCONT)
         status, summary, rest = ended(process)
     assert status == 0, rest
     assert summary["coverage"]["dropped"] > 1000

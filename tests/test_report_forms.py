@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
 import sys
 import zipfile
 from copy import deepcopy
+from datetime import UTC, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +21,7 @@ import pytest
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
+from detectors.situation import FORMULA
 from records.formats import per_cent, share_seen
 from records.model import LEVELS
 from records.nesting import iso
@@ -25,12 +29,15 @@ from records.store import open_store
 from records.wording import LANGUAGES, say
 from reports import charts
 from reports.canonical import written
+from reports.front import figures
 from reports.kept import Kept, UnknownError, write_forms
 from reports.periods import holding
 from reports.printing import FORMATS, html, pdf, printed, rendered
 from reports.summary import document, identity
+from reports.words import Words
 from tests.browser.waterworks import HOSTILE
 from tests.cli import ROOT
+from tests.golden.week import FILES
 from tests.reporting import DAY, START, Plant, decide, fill
 
 if TYPE_CHECKING:
@@ -106,6 +113,7 @@ def test_a_pdf_says_what_the_page_says(told: Row, language: str) -> None:
     assert 3 <= len(pages) <= 9
     fonts = {str(font.get_object()["/BaseFont"]) for page in pages for font in page["/Resources"]["/Font"].values()}  # pyright: ignore
     assert any("CJK" in name or "SC" in name or "Hei" in name for name in fonts), f"no Chinese font: {fonts}"
+    assert not [name for name in fonts if re.search(r"JP|KR|TC|HK|DejaVu-Sans$", name)], f"letters of charts in a font of another script: {fonts}"
 
 
 class Watched(HTMLParser):
@@ -184,6 +192,92 @@ def test_a_number_in_a_workbook_says_what_it_is_out_of(told: Row, language: str)
     assert written == [cell.text for table in printed(told, language).sections[0].tables for row in table.rows for cell in row if cell.kind == "number"]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_no_zone_is_known_nothing_is_said_about_what_left_one(told: Row, language: str) -> None:
+    """Neither that none did nor `0 of 0`."""
+    blind = deepcopy(told)
+    blind["data"] |= {"zoned": 0, "leaving": 0, "leaving_pairs": 0, "flows": [], "flow_count": 0}
+    blind["data"]["by_class"] = [each | {"zoned": 0, "leaving": 0} for each in blind["data"]["by_class"]]
+    known, not_known = (next(section for section in printed(each, language).sections if section.name == "data") for each in (told, blind))
+    told_of = [table.title for table in known.tables]
+    assert [table.title for table in not_known.tables] == [told_of[0], told_of[2]]
+    cells = [cell.text for table in not_known.tables for row in table.rows for cell in row]
+    assert cells
+    assert say("report.of", language, count="0", whole="0") not in cells
+    assert not_known.texts != known.texts
+
+
+def test_levels_are_told_apart_in_grey() -> None:
+    """By lightness (L* of CIELAB), and the one that is as light as another by its hatching; grey paper shows no more."""
+    lightness = {level: light(charts.FILLS[level]) for level in LEVELS}
+    solid = sorted(lightness[level] for level in ("critical", "high", "medium"))
+    assert all(after - before > 15 for before, after in pairwise(solid)), lightness
+    drawn = {level: charts.over_time([dict.fromkeys(LEVELS, 0) | {level: 3}], [100.0], [""], dict.fromkeys(LEVELS, ""), "") for level in LEVELS}
+    hatches = {level: page.count('stroke-width="0.7" fill="none"') for level, page in drawn.items()}
+    assert hatches["low"] == hatches["high"] + 1, "beside that of the legend, which shows low as it is drawn"
+    assert hatches["high"] == hatches["critical"] == hatches["medium"] == 1
+
+
+def light(colour: str) -> float:
+    """How light a colour of sRGB is, 0-100."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 116 * (0.2126 * red + 0.7152 * green + 0.0722 * blue) ** (1 / 3) - 16
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_duration_and_a_size_in_a_workbook_can_be_reckoned_with(told: Row, language: str) -> None:
+    """As a duration of the spreadsheet and as bytes; their formats say what the page says is behind them."""
+    content = rendered(told, "xlsx", language)
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    answers, unseen, assets = (book.get_sheet_by_index(place).to_python() for place in (2, 4, 5))
+    longest, gaps = told["answers"]["all"]["taken_up"]["longest_s"], told["unseen"]["gaps"]
+    assert longest in {cell.total_seconds() for row in answers for cell in row if isinstance(cell, timedelta)}
+    assert [cell.total_seconds() for row in unseen for cell in row if isinstance(cell, timedelta)] == [each["seconds"] for each in gaps] != []
+    assert {each["bytes"] for each in told["unseen"]["remote"]} <= {cell for row in assets for cell in row if isinstance(cell, float)}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        formats = archive.read("xl/styles.xml").decode()
+    shown = {cell.behind for section in printed(told, language).sections for table in section.tables for row in table.rows for cell in row if cell.behind}
+    assert len(shown) > 1
+    assert all(f"[h]:mm:ss&quot;{text}&quot;" in formats or f" MB{text}&quot;" in formats for text in shown), shown
+
+
+# What is a whole by itself, or stands beside the count that it is of.
+WHOLES = ("Median", "Longest", "Oldest waits", "Interval", "Files", "中位数", "最长", "最久等待", "区间", "文件")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_printed_number_says_what_it_is_out_of(language: str) -> None:
+    """In every table and line of the golden week: `3 of 18`, a share, or a column that says so."""
+    shown = printed(json.loads(FILES["json"].read_bytes()), language)
+    of = re.compile(r" of | / |%|no data|无数据|no list given|未提供清单|–|、|of 100|满分 100|共 ")
+    alone = [
+        (table.title, head, cell.text)
+        for table in (shown.front.compared, *(table for section in shown.sections for table in section.tables))
+        for row in table.rows
+        for head, cell in zip(table.head, row, strict=True)
+        if cell.kind == "number" and not of.search(cell.text) and not of.search(head) and not of.search(row[0].text) and head not in WHOLES
+    ]
+    assert alone == []
+    sections = {section.name: section for section in shown.sections}
+    spots = [row[0].text for table in sections["unseen"].tables[:1] for row in table.rows]
+    lines = [*spots, *sections["coverage"].texts, *shown.front.unseen[:-1], *(fact.of for fact in shown.front.facts)]
+    more = say("report.unseen.more", language, count="§").split("§")[0]
+    assert len(lines) > 15
+    assert [line for line in lines if re.search(r"\d", line) and not re.search(r"\bof\b|among|%| / |共|全程|中", line) and not line.startswith(more)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_and_every_sheet_says_the_coverage_that_its_numbers_hold_for(told: Row, language: str) -> None:
+    shown = printed(told, language)
+    wanted = re.sub(r"\s+", "", shown.front.beside)
+    assert all(words.share(told["coverage"][name]) in shown.front.beside for words in [Words(language, UTC)] for name in ("time_share", "grade"))
+    for page in PdfReader(io.BytesIO(pdf(html(shown)))).pages:
+        assert wanted in re.sub(r"\s+", "", page.extract_text())[-len(wanted) - 400 :]
+    book = CalamineWorkbook.from_filelike(io.BytesIO(rendered(told, "xlsx", language)))
+    assert {book.get_sheet_by_name(name).to_python()[0][0] for name in book.sheet_names} == {shown.front.beside}
+
+
 def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
     for language in LANGUAGES:
         front = printed(told, language).front
@@ -193,6 +287,21 @@ def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
 
 def test_what_is_less_than_a_hundredth_of_a_per_cent_is_not_nothing() -> None:
     assert [share_seen(per_cent(count, 75_900), "en") for count in (0, 6, 75_899, 75_900, 80_000)] == ["0 %", "< 0.01 %", "99.99 %", "100 %", "100 %"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_of_the_first_formula_is_printed_with_its_own_terms(told: Row, language: str) -> None:
+    """Beside a newer one it is said that its index is another one."""
+    first = deepcopy(told)
+    assert first["index"].pop("formula") == FORMULA
+    first["index"]["terms"][-1]["term"] = "unanswered"
+    for made, key in ((told, "index"), (first, "index_first")):
+        shown = printed(made, language)
+        assert say(f"report.making.{key}", language) in shown.sections[-1].texts
+        assert shown.front.bars[-1].label == say(f"report.term.{made['index']['terms'][-1]['term']}.name", language)
+    beside = told | {"last_year": told["before"] | {"recorded": True, **figures(first)}}
+    assert say("report.compared.formula", language, column="") in printed(beside, language).front.compared.note
+    assert say("report.compared.formula", language, column="") not in printed(told, language).front.compared.note
 
 
 def test_of_one_period_what_was_made_last_stands_first(told: Row, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
     tables = {table.title: table for table in section.tables}
     found, internet = told["assets"], told["assets"]["internet"]
     exposure = {row[0].text: row[1].text for row in tables["What is not in order, or not known"].rows}
-    assert exposure["that spoke with the Internet"] == f"{internet['assets']} of {number(found['assets'])}"
+    assert exposure["that spoke with the Internet, as far as operations were understood"] == f"{internet['assets']} of {number(found['assets'])}"
     talks = tables["Conversations with the Internet"].rows
     assert [row[4].text for row in talks] == [f"{number(each['operations'])} of {number(internet['operations'])}" for each in internet["listed"]] != []
     sizes = [row[2].text for row in tables["Traffic of remote access"].rows]

@@ -10,6 +10,7 @@ import pytest
 from records.assets import changes_of
 from records.facts import FORMER, asset_id
 from records.model import Conflict
+from records.wording import LANGUAGES, device_words
 from sensors.vendors import vendor_of
 from tests.test_arp import arp
 from tests.test_dhcp import ACK, MAC, dhcp
@@ -197,6 +198,28 @@ def test_a_lease_joins_and_names() -> None:
     (client,) = watch(packets).assets
     assert client.addresses == ("10.1.2.50", MAC.hex(":"))
     assert client.vendor == vendor_of(MAC.hex(":")) == "Siemens AG"
+
+
+VIRTUAL = "00:00:5e:00:01:07"
+
+
+def as_virtual(packet: Packet) -> Packet:
+    """The same, from the MAC address that both routers of a pair use, which ARP says within, too."""
+    own = packet.data[6:12]
+    return replace(packet, data=packet.data.replace(own, bytes.fromhex(VIRTUAL.replace(":", ""))))
+
+
+def test_what_routers_stand_in_with_is_a_virtual_router_and_makes_no_two_of_them_one() -> None:
+    one, other, shared = "10.1.2.2", "10.1.2.3", "10.1.2.254"
+    packets = [claim(one, one), claim(other, other), as_virtual(claim(shared, shared, 1)), as_virtual(claim(one, one, 2)), as_virtual(claim(other, other, 3))]
+    sending = [as_virtual(packet) for at, host in ((4, one), (70, other)) for packet in poll(host, at=at)]
+    found = {asset.name: asset for asset in watch([*packets, *sending]).assets}
+    assert [found[name].addresses for name in (one, other, shared)] == [(one, hexed(one)), (other, hexed(other)), (shared, VIRTUAL)]
+    pair = found[shared]
+    assert (pair.vendor, pair.role) == (None, "gateway")
+    assert [(fact.value, fact.source) for fact in pair.facts if fact.name == "virtual"] == [("VRRP", "oui")]
+    assert [device_words(pair.addresses, (None, None), language) for language in LANGUAGES] == ["virtual router (VRRP)", "虚拟路由器（VRRP）"]
+    assert [device_words(found[one].addresses, (None, "X"), "en"), device_words(found[one].addresses, (None,), "en")] == ["X", ""]
 
 
 @pytest.mark.parametrize("mac", ["70:b3:d5:00:00:01", "00:50:c2:00:00:01", "8c:1f:64:11:22:33", "28:36:38:11:22:33", "40:d8:55:11:22:33"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sensors.sensor import Sensor
 from sensors.source import Tick
 from sensors.sources.packetsocket import BLOCK
 from sensors.sources.ring import CURSOR, HOLD, TPID_VALID, VLAN_VALID, due, merge, settled
+from sensors.sources.stepping import Stepping
 from tests.wire import SECOND, Feed, Talk, mbap, registers, write
 from tests.wire import read as reading
 
@@ -221,3 +223,13 @@ def test_what_time_it_is_is_not_told_past_packets_that_wait() -> None:
     cursors = table(2, CURSOR)
     cursors.left, cursors.time = [3, 0], [500, 100]
     assert [settled(cursors, now) for now in (400, 600)] == [400, 500]
+
+
+def test_a_clock_that_is_set_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    stepping, clock = Stepping(), time.time
+    assert stepping.look() == []
+    monkeypatch.setattr(time, "time", lambda: clock() - 3600)
+    assert stepping.look() == [{"set_back": 3600}]
+    assert stepping.look() == []
+    monkeypatch.setattr(time, "time", clock)
+    assert stepping.look() == [{"set_on": 3600}]

@@ -14,6 +14,7 @@ from records.store import open_store
 from records.wording import LANGUAGES
 from tests.browser import waterworks
 from tests.cli import lines, one, short, stored
+from tests.test_alert_page import drawn
 from tests.test_dashboards import opened, run, sent
 
 GOOD = """title: "{source} wrote <b>**registers**</b> of {destination}"
@@ -202,3 +203,13 @@ def test_what_is_shown_is_what_was_recorded(judged: Path) -> None:
     assert book
     assert book.id == versions.decoded(store.state(versions.STATE))[-1].id
     store.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_before_anything_is_stored_the_bundled_rules_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    page = opened("rulebook", tmp_path / "nothing", monkeypatch, lang=language)
+    assert "balefire replay FILE" in sent(page)
+    told = drawn(page, "table")
+    assert len(told["rows"]) == len(rulings.installed().book.rules) > 50
+    assert any(row[0]["sub"] == "controller-restarted" and row[3] for row in told["rows"])
+    assert not (tmp_path / "nothing").exists()

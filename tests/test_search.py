@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from records.errors import UsageError
-from records.schema import ACTIVITY, ALERT, ASSET, FINDING
-from records.search import EVERYTHING, MAX_LENGTH, And, Condition, Exists, Match, Not, Or, Range, Wildcard, parse
+from records.schema import ACTIVITY, ALERT, ASSET, FINDING, TABLES
+from records.search import EVERYTHING, MAX_LENGTH, And, Condition, Exists, Match, Not, Or, Range, Wildcard, field_of, parse
 
 WRITE = Match("ot.access", "write")
 READ = Match("ot.access", "read")
@@ -161,3 +161,16 @@ def test_operators_as_signs(signs: str, words: str) -> None:
 
 def test_signs_inside_quotes_are_text() -> None:
     assert parse('event.action:"a && !b"', ACTIVITY) == Match("event.action", "a && !b")
+
+
+NEAR = {
+    ("alert", "score"): "severity", ("finding", "risk"): "score", ("activity", "time"): "@timestamp", ("asset", "ip"): "addresses",
+    ("activity", "protocol"): "network.protocol", ("activity", "action"): "event.action", ("alert", "severty"): "severity", ("alert", "zzz"): None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "word"), NEAR)
+def test_a_field_that_a_table_calls_otherwise_is_told_by_what_is_meant(table: str, word: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        field_of(TABLES[table], word)
+    assert raised.value.values.get("near") == NEAR[table, word]

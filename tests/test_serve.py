@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.test_watch import INTERPRETED, said
+from tests.test_watch import INTERPRETED, listener_of, plain, said, stored
 from tests.veth import ROOT, started, wires
+from tests.wire import Talk, mbap, write
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -45,6 +46,11 @@ def descendants(number: int) -> list[int]:
     return [number, *(each for child in children for each in descendants(child))]
 
 
+def wrote(client: str) -> Talk:
+    """A connection on which somebody writes once."""
+    return Talk(client=client).open().ask(mbap(1, write(3, 7)), mbap(1, write(3, 7)))
+
+
 def test_each_is_started_again_and_all_end_in_order(tmp_path: Path) -> None:
     with wires() as wire:
         subprocess.run(("ip", "-n", wire.here, "link", "set", "lo", "up"), check=True)
@@ -55,8 +61,15 @@ def test_each_is_started_again_and_all_end_in_order(tmp_path: Path) -> None:
             os.kill(first["sensor"], signal.SIGKILL)
             said(process, "The sensor ended", "until then nothing is seen")
             said(process, "Listening on in0")
+            wire.send(plain(tmp_path / "one.pcap", wrote("10.0.0.7")))
+            time.sleep(1)
+            os.kill(listener_of(jobs(process)["sensor"]), signal.SIGKILL)
             os.kill(jobs(process)["dashboard"], signal.SIGKILL)
-            said(process, "The dashboard ended")
+            told = b""
+            while not all(line in told for line in (b"The dashboard ended", b"The sensor ended (status 3)", b"Listening on in0")):
+                told += said(process, "")
+            wire.send(plain(tmp_path / "other.pcap", wrote("10.0.0.8")))
+            time.sleep(1)
             end = time.monotonic() + 30
             while set(jobs(process)) != {"sensor", "dashboard"} and time.monotonic() < end:
                 time.sleep(0.1)
@@ -68,6 +81,8 @@ def test_each_is_started_again_and_all_end_in_order(tmp_path: Path) -> None:
             process.terminate()
             assert process.wait(60) == 0
             assert gone(below)
+    writes = [row["source"]["ip"] for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
+    assert sorted(writes) == ["10.0.0.7", "10.0.0.8"], "what came between the kills, and after"
 
 
 def test_what_no_start_would_mend_ends_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import product
 from math import sqrt
 
@@ -38,7 +39,7 @@ def test_it_is_what_the_published_formula_gives(given_concerns: list[Concern], a
     wanted += 15 * max((each.severity for each in counted if each.critical), default=0) / 100
     wanted += 15 * sqrt(concerned / max(assets, concerned)) if concerned else 0
     wanted += 10 * sqrt(min(len(high), MANY) / MANY)
-    wanted += 10 * sum(not each.answered for each in high) / len(high) if high else 0
+    wanted += 10 * sum(not each.answered or each.standing == CONFIRMED for each in high) / len(high) if high else 0
     found = index(given_concerns, assets, seen)
     assert abs(found.tenths / 10 - wanted) < 0.5 + 1e-9, "each of five terms is cut to a tenth"
     assert sum(part.tenths for part in found.parts) == found.tenths
@@ -63,7 +64,21 @@ def test_what_is_graver_never_makes_it_lower(given_concerns: list[Concern], asse
     changed = [graver if other is each else other for other in given_concerns]
     # taking up one that becomes high may lower the share that nobody took up; all else only rises
     parts = zip(index(given_concerns, assets, 1.0).parts, index(changed, assets, 1.0).parts, strict=True)
-    assert all(after.tenths >= earlier.tenths for earlier, after in parts if earlier.name != "unanswered")
+    assert all(after.tenths >= earlier.tenths for earlier, after in parts if earlier.name != "standing")
+
+
+@given(concerns, st.integers(0, 50), st.integers(0, 39))
+def test_finding_an_alert_true_never_lowers_it(given_concerns: list[Concern], assets: int, place: int) -> None:
+    """To close it takes it up, too: neither the index nor either end of its interval falls."""
+    if not given_concerns:
+        return
+    each = given_concerns[place % len(given_concerns)]
+    found = [replace(other, standing=CONFIRMED, answered=True) if other is each else other for other in given_concerns]
+    before, after = index(given_concerns, assets, 0.7), index(found, assets, 0.7)
+    assert after.tenths >= before.tenths
+    assert after.low >= before.low
+    assert after.high >= before.high
+    assert all(later.tenths >= earlier.tenths for earlier, later in zip(before.parts, after.parts, strict=True))
 
 
 def test_what_was_settled_does_not_count() -> None:
@@ -75,7 +90,7 @@ def test_what_was_settled_does_not_count() -> None:
 def test_one_alert_by_hand(seen: float, answered: bool) -> None:
     found = index([Concern(80, UNDECIDED, answered, ("a", "b"))], 8, seen)
     assert {part.name: part.tenths for part in found.parts} == {
-        "gravest": 400, "critical": 0, "spread": 75, "number": 17, "unanswered": 0 if answered else 100,
+        "gravest": 400, "critical": 0, "spread": 75, "number": 17, "standing": 0 if answered else 100,
     }  # fmt: skip
     assert found.low == 0
     assert found.high == found.tenths + -(-(1000 - found.tenths) * round((1 - seen) * 10) // 10)

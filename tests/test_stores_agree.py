@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from playwright.sync_api import expect
 
+from dashboards import navigation
 from records.model import Batch
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, FINDING, POINT
@@ -19,7 +22,13 @@ from records.store.contract import Commit
 from records.store.documents import finished, once
 from records.store.documents import rows_of as rows_of_documents
 from records.store.rendering import bodies
-from tests.cli import DEMO, one
+from sensors.dissection import available
+from tests.browser.test_casework import decided
+from tests.browser.visiting import chromium, served, visiting
+from tests.cli import DEMO, lines, one
+from tests.require import need
+from tests.test_bounded_pages import VIEWS as SEEN_AS
+from tests.test_dashboards import run
 from tests.test_store import DAY, HOUR, NOON, activity, alert, everything, finding, ids, rows_of
 from tests.test_store_search import ADDRESSES, TIMES, conditions
 
@@ -60,6 +69,10 @@ def random_row(number: int) -> dict[str, Any]:
 ROWS = [random_row(number) for number in range(240)]
 LOST = {row["id"] for row in ROWS if "x" * 9000 in {row["event.action"], row["ot.object.name"]} or row["ot.value"] not in {None, -0.5, 0.0, 0.5, 1e9}}
 WELL = tuple(row["id"] for row in ROWS if row["id"] not in LOST)  # all that they hold the index of Elasticsearch can tell
+
+
+OWN = re.compile(r'"who": "\w{16}"|(?<=download:\n)\w{32}')  # by which a browser remembers what was seen of a store; the address of a file
+ABOUT = {"asset": {"asset": "10.20.1.12"}, "rule": {"rule": "address-sweep"}}
 
 
 @pytest.fixture(autouse=True)
@@ -186,12 +199,20 @@ def test_the_rest(stores: tuple[Store, Store]) -> None:
     assert len({store.newest() for store in stores}) == 1
 
 
-def test_a_replay(stores: tuple[Store, Store], elasticsearch: Elasticsearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole way, by the command line: the same summary, the same rows in every table, and again nothing new."""
+@pytest.fixture(scope="module")
+def replayed(stores: tuple[Store, Store], elasticsearch: Elasticsearch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], list[Any]]]:
+    """The demo in both stores, by the command line: where they are, what it said."""
     del stores  # which are those of this server: they come first
-    monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path / "spool"))
-    places = [str(tmp_path / "store"), elasticsearch.emptied("battery")]
-    told = [one("replay", DEMO, "--store", place) for place in places]
+    folder = tmp_path_factory.mktemp("replayed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BALEFIRE_SPOOL", str(folder / "spool"))
+        places = [str(folder / "store"), elasticsearch.emptied("battery")]
+        yield places, [one("replay", DEMO, "--store", place) for place in places]
+
+
+def test_a_replay(replayed: tuple[list[str], list[Any]]) -> None:
+    """The whole way: the same summary, the same rows in every table, and again nothing new."""
+    places, told = replayed
     for summary in told:
         summary |= {"elapsed_s": None, "peak_mib": None}
     assert told[0] == told[1]
@@ -208,6 +229,31 @@ def test_a_replay(stores: tuple[Store, Store], elasticsearch: Elasticsearch, tmp
     assert repr(everything(both[1])) == before
     for store in both:
         store.close()
+
+
+@pytest.mark.parametrize("address", [place.address for place in navigation.places()])
+def test_a_page(replayed: tuple[list[str], list[Any]], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says the same, whichever store it reads."""
+    places, _told = replayed
+    about = ABOUT.get(address, {})
+    if address in {"alert", "suppress"}:
+        about = {"id": str(lines("alerts", "--store", places[0], "--sort", "-severity", "--limit", 1)[0]["id"])}
+    (file,) = (place.file.stem for place in navigation.places() if place.address == address)
+    for view in SEEN_AS.get(address, ("",)):
+        told = [run(file, place, monkeypatch, lang="en", range="all", view=view, **about) for place in places]
+        told = [OWN.sub("", words).replace(place, "") for words, place in zip(told, places, strict=True)]
+        assert told[0] == told[1], view
+        assert "Traceback" not in told[0]
+
+
+@pytest.mark.browser
+def test_an_attack_in_a_browser(replayed: tuple[list[str], list[Any]], tmp_path: Path) -> None:
+    """From the sentence to the bytes of the packet, and to what is decided about it, on Elasticsearch; `tests/browser` does so on a directory."""
+    need("tshark", available() is not None, "tshark is not installed")
+    with served(tmp_path, replayed[0][1]) as address, chromium() as browser, visiting(browser, address) as visit:
+        decided(visit)
+        expect(visit.page.locator(".dissection .octet.chosen")).to_have_text(["03", "b6"], timeout=30_000)
+    assert [row["action"] for row in lines("audit", "--store", replayed[0][1])] == ["acknowledge", "close"]
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))

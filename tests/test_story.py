@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,16 @@ def test_what_belongs_together_is_one_sentence(store: Store) -> None:
     assert story.sentence(english, found) == "Since 14:32: 91 happened, and 3 more alerts on PLC-7, ENG-1, HMI-2 and one other"
     assert story.sentence(english, found, "SPAN-2", 4 * MINUTE).endswith(" and one other; blind for 4 min on SPAN-2")
     plain = story.sentence(chinese, found, "SPAN-2", 4 * MINUTE).replace("\u200b", "").replace("\u00a0", " ")
-    assert plain == "14:32 以来：发生了 91，另有 3 条告警，涉及 PLC-7、ENG-1、HMI-2 等 4 个资产；SPAN-2 有 4 分钟没有看到数据包"
-    assert story.short(english, found) == "Since 14:32: 91 happened, and 3 more alerts"
+    assert plain == "14:32 以来：发生了 91，另有 3 条告警，涉及 PLC-7、ENG-1、HMI-2 及另外 1 个资产；SPAN-2 有 4 分钟没有看到数据包"
+    assert story.sentence(english, found, named=False) == "Since 14:32: 91 happened, and 3 more alerts"
+
+
+def test_where_it_began_is_marked_in_the_period_alone(store: Store) -> None:
+    page = reader(store, "en")
+    found = story.story(store, queries.worst(store))
+    assert story.began(page, found) == {"time": (NOW - AGO - 100 * MINUTE) // 1_000_000, "text": "since 14:32 · PLC-7"}
+    assert story.began(replace(page, period="1h"), found) is None
+    assert story.began(page, None) is None
 
 
 def test_one_alert_is_a_story_too(store: Store) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from configparser import RawConfigParser
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.require import need
 from tests.shipped import parsed
+from tests.test_watch import INTERPRETED, said
+from tests.veth import started, wires
 
 HERE: Final = Path(__file__).parents[1] / "deploy" / "systemd"
 SERVICES: Final = sorted(HERE.glob("*.service"))
 PROGRAM: Final = "/opt/balefire/bin/balefire"
+SILENCE: Final = HERE / "balefire-silence@.service"  # commands of the system, which it gives before a sensor listens
 EXPOSURE: Final = 25  # tenths, of 100: what `systemd-analyze security` calls OK ends at 40
 HARDENED: Final = {
     "NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "PrivateDevices": "yes", "ProtectKernelModules": "yes",
@@ -35,6 +40,7 @@ def read(unit: Path) -> RawConfigParser:
 def test_there_are_some() -> None:
     assert {unit.name for unit in SERVICES} == {
         "balefire-dashboard.service", "balefire-housekeeping.service", "balefire-replay@.service", "balefire-sensor@.service",
+        SILENCE.name,
     }  # fmt: skip
 
 
@@ -45,17 +51,75 @@ def test_hardened(unit: Path) -> None:
     assert {name: service.get(name) for name in HARDENED} | {"SystemCallFilter": calls} == HARDENED
     assert all(call.startswith("landlock_") for call in more), "it confines itself further"
     assert len(more) == (3 if "sensor" in unit.name else 0)
-    rights = "CAP_NET_RAW" if "sensor" in unit.name else ""
+    rights = "CAP_NET_RAW" if "sensor" in unit.name else "CAP_NET_ADMIN" if unit == SILENCE else ""
     assert service["CapabilityBoundingSet"] == rights
     assert service.get("AmbientCapabilities", "") == rights
-    assert "AF_PACKET" in service["RestrictAddressFamilies"] if rights else "AF_PACKET" not in service["RestrictAddressFamilies"]
+    assert "AF_PACKET" in service["RestrictAddressFamilies"] if "RAW" in rights else "AF_PACKET" not in service["RestrictAddressFamilies"]
 
 
-@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [unit for unit in SERVICES if unit != SILENCE], ids=lambda unit: unit.name)
 def test_commands_are_balefire_s(unit: Path) -> None:
     command = read(unit)["Service"]["ExecStart"]
     said = re.findall(rf"{PROGRAM} ([^<']*)", command)
     assert [parsed(line)[0] for line in said] == [re.findall(r"-(\w+)", unit.name)[0].replace("sensor", "watch").replace("housekeeping", "housekeep")]
+
+
+def commands(interface: str) -> list[list[str]]:
+    """What the unit has done to an interface, as a user who has its right alone; what may fail (`-`) only where there is such a program here."""
+    said = re.findall(r"^ExecStart=(-?)(\S+) (.*)$", SILENCE.read_text("utf-8"), re.MULTILINE)
+    rights = [
+        str(shutil.which("setpriv")),
+        "--reuid=65534",
+        "--clear-groups",
+        "--inh-caps=+net_admin",
+        "--ambient-caps=+net_admin",
+        "--bounding-set=-all,+net_admin",
+    ]
+    return [[*rights, program, *rest.replace("%I", interface).split()] for lenient, program, rest in said if shutil.which(program) or not lenient]
+
+
+@pytest.mark.netns
+def test_an_interface_that_the_unit_set_up_says_nothing() -> None:
+    """Beside one that nobody set up, and while a sensor listens. It was up and had an address before."""
+    need("netns", shutil.which("setpriv") is not None, "being another user needs setpriv of util-linux")
+    assert SILENCE.name.replace("@", "@%i") in read(HERE / "balefire-sensor@.service")["Unit"]["Wants"].split()
+    with wires(2) as wire:
+        inside = ("ip", "netns", "exec", wire.here)
+
+        def here(*words: str) -> None:
+            subprocess.run([*inside, *words], check=True, capture_output=True)
+
+        for number in range(2):  # as they are by default
+            here("ip", "link", "set", f"in{number}", "down")
+            here("ip", "link", "set", f"in{number}", "arp", "on", "multicast", "on", "addrgenmode", "eui64")
+        here("ip", "address", "add", "10.9.9.9/24", "dev", "in0")
+        for command in commands("in0"):
+            here(*command)
+        ears = [wire.heard(number) for number in range(2)]
+        here("ip", "link", "set", "in1", "up")
+        with started(wire.run("-m", "sensors.listening", "in0"), INTERPRETED) as process:
+            said(process, "ready")
+            time.sleep(1.5)
+        for ear in ears:
+            ear.terminate()
+        counted = [int(ear.communicate(timeout=20)[0]) for ear in ears]
+        told = subprocess.run([*inside, "ip", "-d", "address", "show", "in0"], check=True, capture_output=True, text=True).stdout
+    assert counted[0] == 0
+    assert counted[1] > 0, "or this shows nothing"
+    assert "inet" not in told
+    assert "NOARP" in told
+    assert "MULTICAST" not in told
+
+
+def test_units_take_the_name_of_an_interface_as_systemd_escapes_it() -> None:
+    """Units of devices are named so, and br-mirror as it is would be br/mirror: whoever starts a sensor is told."""
+    sensor, silence = (path.read_text("utf-8") for path in (HERE / "balefire-sensor@.service", SILENCE))
+    assert "systemd-escape" in sensor.splitlines()[0]
+    for text in (sensor, silence):
+        for line in text.splitlines()[1:]:
+            assert ("%i" in line) <= (".device" in line or "@%i.service" in line), line
+            assert ("%I" in line) <= line.startswith(("ExecStart=", "Description=")), line
+    assert "watch %I --observer %H-%I" in sensor
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")

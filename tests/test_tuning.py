@@ -118,6 +118,12 @@ def test_the_page_works_out_a_curve_and_tries_a_text(judged: Path, monkeypatch: 
     told = sent(page)
     assert {"en": "Value by value", "zh": "逐值对比"}[language] in told
     assert {"en": "in force", "zh": "现行值"}[language] in told
+    slider = page.select_slider[0]
+    other = next(value for value in slider.options if value != slider.value)
+    slider.set_value(other).run()
+    assert (page.query_params["curve"], page.query_params["value"]) == ("1", other)
+    sent_on = opened("tuning", judged, monkeypatch, lang=language, rule="address-sweep", range="all", curve="1", value=other)
+    assert sent_on.select_slider[0].value == other
     text = str(page.text_area[0].value)
     page.text_area[0].set_value(text.replace("level: ", "level: high # ")).run()
     page.button(key="try").click().run()

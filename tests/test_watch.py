@@ -62,9 +62,9 @@ def ended(process: Popen[bytes], with_signal: int = signal.SIGINT) -> tuple[int,
     return process.returncode, json.loads(out or "{}"), problems.decode()
 
 
-def listener_of(process: Popen[bytes]) -> int:
+def listener_of(process: int) -> int:
     """The process that listens for it."""
-    (number,) = (int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    (number,) = (int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split())
     return number
 
 
@@ -186,6 +186,33 @@ def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tm
     assert summary["packets"] == 2 * len(talk.packets)
 
 
+def test_an_interface_that_is_down_or_has_no_link_is_said_and_counted(tmp_path: Path) -> None:
+    talk = Talk().open().ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2)))
+    capture, file = plain(tmp_path / "talk.pcap", talk), tmp_path / "told.pcapng"
+    with wires(2) as wire, file.open("wb") as out, started(wire.run("-m", "sensors.listening", "in0", "in1"), INTERPRETED, out) as process:
+        said(process, "ready")
+        wire.send(capture)
+        wire.set("down")
+        wire.set("down", number=1, there=True)
+        assert b'"down": "in0"' in said(process, '"unlinked": "in1"')
+        wire.set("up")
+        wire.vanish(1)
+        said(process, '"up": "in0"')
+        wire.send(capture)
+        process.terminate()
+        process.communicate(timeout=60)
+    (found,) = find([str(file)])
+    source, ticks, packets = open_capture(found), list[Any](), 0
+    memory, rows = np.zeros(1 << 20, np.uint8), table(1 << 12, PACKET)
+    while count := source.batch(memory, 0, rows):
+        ticks, packets = ticks + source.ticks, packets + count
+    source.close()
+    dark = [sum(tick.dark for tick in ticks if tick.interface == number) / 1e9 for number in (0, 1)]
+    assert packets == 2 * len(talk.packets), "what comes once it is up again is heard"
+    assert 0.5 < dark[0] < 3
+    assert 0.5 < dark[1] < 4
+
+
 def test_it_never_sends(tmp_path: Path) -> None:
     with wires() as wire:
         ear = wire.heard()
@@ -202,7 +229,7 @@ def test_it_never_sends(tmp_path: Path) -> None:
 def test_only_the_process_that_listens_has_the_right_to(tmp_path: Path) -> None:
     with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
         said(process, "Listening on in0")
-        listener, right = listener_of(process), 1 << 13
+        listener, right = listener_of(process.pid), 1 << 13
         held = {number: rights(number) for number in (process.pid, listener)}
         assert ended(process)[0] == 0
     assert held[listener]
@@ -237,7 +264,7 @@ def test_a_container_listens_by_a_capability_of_a_file() -> None:
         assert subprocess.run([*prefix, "--bounding-set=-all", copied, "-c", ""], check=False, capture_output=True).returncode, "no right, no start"
         with started((*prefix, "--bounding-set=-all,+net_raw", *map(str, words)), environment) as process:
             said(process, "Listening on in0")
-            held = {number: rights(number) for number in (process.pid, listener_of(process))}
+            held = {number: rights(number) for number in (process.pid, listener_of(process.pid))}
             status = Path(f"/proc/{process.pid}/status").read_text()
             wire.send(DEMO)
             code, summary, _ = ended(process)
@@ -252,7 +279,7 @@ def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Pa
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
-        os.kill(listener_of(process), signal.SIGKILL)
+        os.kill(listener_of(process.pid), signal.SIGKILL)
         out, problems = process.communicate(timeout=60)
     assert process.returncode == 3, problems.decode()
     assert b"ended by itself" in problems

@@ -75,6 +75,10 @@ class Wires:
         assert started.stdout.readline() == b"ready\n"
         return started
 
+    def set(self, *how: str, number: int = 0, there: bool = False) -> None:
+        """The interface at the listening end, or that of the sender, is set so ("up", "down")."""
+        _ip("-n", self.there if there else self.here, "link", "set", f"{'out' if there else 'in'}{number}", *how)
+
     def vanish(self, number: int = 0) -> None:
         """The interface is gone."""
         _ip("-n", self.here, "link", "delete", f"in{number}")

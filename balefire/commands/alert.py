@@ -107,6 +107,14 @@ def close(screen: Screen, identities: tuple[str, ...], by: str | None, verdict: 
     from detectors.looking import looked_until
 
     _decide(screen, identities, by, as_json, lambda store, each, person: lifecycle.close(each, person, verdict, looked_until(store, each), note))
+    if verdict == "true":
+        from reports.reminding import starting
+
+        wanted = screen.settings.duties
+        if told := starting(wanted.regimes, wanted.operator, screen.language):
+            screen.note(screen.say("duty.starts.now", id=identities[0] if len(identities) == 1 else "ID"))
+            for each in told:
+                screen.note(f"  – {each}")
 
 
 @_command("reopen", _note())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from balefire.screen import Screen
     from records.model import Alert
+    from records.store.contract import Store
     from sensors.sources.pcap import Capture
 
 DEMO: Final = Path(__file__).parents[2] / "tests" / "captures" / "demo.pcap"
@@ -168,15 +169,16 @@ def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[l
     return [list(captures) for captures in found]
 
 
-def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, **plan: Any) -> None:
-    """Take captures into the store, then tell machines the summary, or people what it means. `raised` is told of new alerts at once."""
+def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, held: Store | None = None, **plan: Any) -> None:
+    """Take captures into the store (`held`: it is open to write), then tell machines the summary, or people what it means. `raised` is told of new alerts at
+    once.
+    """
     from balefire.pipeline import Plan, Replay
     from balefire.schedule import housekeeping
     from balefire.summary import tell
     from records.store import open_store
 
-    store = open_store(screen.store, write=True)
-    try:
+    with nullcontext(held) if held else closing(open_store(screen.store, write=True)) as store:
         settings = screen.settings
         plan |= {"criticality": settings.criticality, "keep": settings.evidence, "dissect": settings.dissection}
         done = Replay(Plan(language=screen.language, **plan), store)
@@ -187,8 +189,6 @@ def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = la
         house = housekeeping(screen, lambda: nullcontext(store)) if any(capture.pipe for capture in done.plan.captures) else nullcontext()
         with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop, done.outbox.stop):
             summary = done.run()
-    finally:
-        store.close()
     if done.plan.learn and not done.taught:
         screen.note(screen.say("cli.untaught"))
     for repeated, first in done.repeated:

@@ -73,7 +73,7 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
         "receipt": due.row["receipt"],
         "verified": due.duty.verified,
         "unverified": list(due.duty.unverified),
-        "source": due.duty.source,
+        "source": getattr(due.duty.source, language),
     }
 
 
@@ -126,23 +126,27 @@ def _line(screen: Screen, due: Due, now: int) -> list[object]:
 @_command("show", _id)
 def show(screen: Screen, identity: str, as_json: bool) -> None:
     """Show the form of a duty as it stands."""
-    from reports.forming import form
+    from reports.forming import form, suggestions
 
     now = time.time_ns()
     with closing(opened(screen)) as store:
         due = _one(store, identity)
-        told = form(store, due, screen.settings.duties.unit, screen.language)
+        told, suggested = (each(store, due, screen.settings.duties.unit, screen.language) for each in (form, suggestions))
         if as_json:
-            screen.emit({**_row(due, now, screen.language), "form": told, "required": [each.id for each in due.duty.required]})
+            screen.emit({**_row(due, now, screen.language), "form": told, "suggestions": suggested, "required": [each.id for each in due.duty.required]})
             return
         line = _line(screen, due, now)
-        for text in (f"{line[1]} · {line[2]} · {line[3]}", f"{line[5]}: {due.duty.source}", ""):
+        for text in (f"{line[1]} · {line[2]} · {line[3]}", screen.say("duty.by", origin=due.duty.origin(screen.language)), ""):
             screen.print(text)
         for each in due.duty.fields:
             mark = screen.say("duty.required") if each in due.duty.required else screen.say("duty.later")
             screen.print(f"[{each.id}] {screen.say('duty.aside', text=getattr(each.title, screen.language), aside=mark)}")
             for text in told[each.id].split("\n"):
                 screen.print(f"    {text or '—'}")
+            if text := suggested.get(each.id):
+                screen.print(f"    {screen.say('duty.suggestion')}")
+                for part in text.split("\n"):
+                    screen.print(f"        {part}")
 
 
 _FACTS = [click.option(f"--{name}", type=float, metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
@@ -211,26 +215,29 @@ def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by
             screen.print(screen.say(f"duty.moment.{which}", time=iso(when)[:19]))
 
 
-@_command("fill", _id, click.argument("values", metavar="FIELD=TEXT…", nargs=-1, required=True), _by)
-def fill(screen: Screen, identity: str, values: tuple[str, ...], by: str | None, as_json: bool) -> None:
-    """Write into fields of a form."""
+@_command("fill", _id, click.argument("values", metavar="FIELD=TEXT…", nargs=-1),
+          click.option("--accept", "fields", multiple=True, metavar="FIELD", help=say("duty.option.accept", HELP)), _by)  # fmt: skip
+def fill(screen: Screen, identity: str, values: tuple[str, ...], fields: tuple[str, ...], by: str | None, as_json: bool) -> None:
+    """Write into fields of a form, or take over what is suggested for some."""
     from balefire.identities import who
+    from reports.forming import taken_over
     from reports.obliging import fill as filled
 
     pairs = [each.partition("=") for each in values]
-    if wrong := [each[0] for each in pairs if not each[1]]:
+    if wrong := [each[0] for each in pairs if not each[1]] or ([] if values or fields else ["–"]):
         raise UsageError("duty.pair", text=wrong[0])
     texts = {key: text for key, _sign, text in pairs}
     with closing(opened(screen)) as store:
         due = _one(store, identity)
+        texts = taken_over(store, due, screen.settings.duties.unit, screen.language, fields) | texts
         filled(store, due, texts, who(screen.settings, by))
     told = {"filled": [key for key, text in texts.items() if text.strip()], "emptied": [key for key, text in texts.items() if not text.strip()]}
     if as_json:
         screen.emit({"id": due.row["id"], **told})
         return
-    for how, fields in told.items():
-        if fields:
-            screen.print(screen.say(f"duty.{how}", id=due.row["id"][:12], fields=", ".join(fields)))
+    for how, names in told.items():
+        if names:
+            screen.print(screen.say(f"duty.{how}", id=due.row["id"][:12], fields=", ".join(names)))
 
 
 @_command("waive", _id, click.option("--note", required=True, metavar="TEXT", help=say("cli.option.note", HELP)), _by)
@@ -260,6 +267,20 @@ def supplement(screen: Screen, identity: str, by: str | None, as_json: bool) -> 
             screen.emit({"id": made, "status": "open"})
         else:
             screen.print(screen.say("duty.supplementing", id=made[:12]))
+
+
+@_command("year", _by)
+def year(screen: Screen, by: str | None, as_json: bool) -> None:
+    """Open the yearly reports of a year without incidents."""
+    from balefire.identities import who
+    from reports.yearly import open_empty
+
+    with closing(opened(screen)) as store:
+        for made in open_empty(store, screen.settings.duties.regimes, who(screen.settings, by), time.time_ns()):
+            if as_json:
+                screen.emit({"id": made, "status": "open"})
+            else:
+                screen.print(screen.say("duty.year_opened", id=made[:12]))
 
 
 @_command(
@@ -299,12 +320,14 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
             if as_json:
                 screen.emit(each)
             else:
-                screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}")
+                doubt = f" · {screen.say('dashboard.duties.doubted')}" if each["doubted"] else ""
+                screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}{doubt}")
                 if each["contested"]:
                     told = screen.say(f"duty.contested_told.{each['contested_why']}", time=each["contested"][:16].replace("T", " "))
                     screen.print(f"    {told}")
                 for key, text in each["form"].items():
-                    for number, part in enumerate(text.split("\n")):
-                        screen.print(f"    [{key}] {part}" if number == 0 else f"        {part}")
+                    screen.print(f"    [{key}] {each['titles'].get(key, key)}")
+                    for part in text.split("\n"):
+                        screen.print(f"        {part or '—'}")
         if not found and not as_json:
             screen.note(screen.say("cli.nothing"))

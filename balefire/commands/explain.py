@@ -14,6 +14,7 @@ from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
+    from dashboards.evidence import Kept
     from records.store.contract import Store
 
 PACKETS: Final = 200
@@ -24,7 +25,8 @@ Row = dict[str, Any]
 class Story:
     """What there is to tell. `told` is the alert or finding, `strongest` the finding that gives it its severity (itself, for a finding).
 
-    `findings` are those that an alert names, `alert` that of a finding, `trail` what people decided about either, `evidence` what was kept for the findings.
+    `findings` are those that an alert names, `alert` that of a finding, `trail` what people decided about either, `evidence` what was kept for the findings,
+    `held` which of all that the alert has were kept any, and why the others were not.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Story:
     packets: list[Row]
     trail: list[Row]
     evidence: list[Row]
+    held: Kept
     alert: Row | None = None
 
     @property
@@ -84,6 +87,7 @@ def explain(screen: Screen, identity: str, as_json: bool) -> None:
 
 
 def _story(store: Store, identity: str) -> Story:
+    from dashboards.evidence import kept_for, kept_of
     from records.query import Query
     from records.search import Match
     from records.store.columns import flat
@@ -97,7 +101,8 @@ def _story(store: Store, identity: str) -> Story:
     alert = store.get("alert", told["alert"]) if kind == "finding" and told.get("alert") else None
     trail = flat(TABLES["audit"], store.read("audit", Query(where=Match("subject", (alert or told)["id"]), sort="id")))
     evidence = [row for each in findings if (row := store.get("evidence", each["id"]))]
-    return Story(kind, told, strongest, findings, packets[:PACKETS], trail, evidence, alert)
+    held = kept_of(store, found) if kind == "alert" else kept_for(store, kind, found, findings)
+    return Story(kind, told, strongest, findings, packets[:PACKETS], trail, evidence, held, alert)
 
 
 def _object(story: Story) -> Row:
@@ -121,7 +126,8 @@ def _evidence(story: Story) -> Row:
 
     gone = [{"finding": row["id"], "packets": row["packets"], "gone": iso(row["gone"]), "reason": row["reason"]} for row in story.gone]
     kept = {(row["file"], number) for row in story.kept for number in row["numbers"]}
-    return {"packets": story.packets, "kept": len(kept), "missing": sum(row["missing"] for row in story.evidence), "gone": gone}
+    without = {"without": list(story.held.without), "why": story.held.without}
+    return {"packets": story.packets, "kept": len(kept), "missing": sum(row["missing"] for row in story.evidence), "gone": gone} | without
 
 
 def _listed(row: Row, name: str) -> list[Row]:

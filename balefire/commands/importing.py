@@ -101,7 +101,7 @@ def import_list(
             told = {"examples": [asdict(each) for each in examples], "encoding": sheet.encoding, "other_sheets": list(sheet.others)}
             screen.emit(_told(kind, file, reading, changed, seen, taken) | told | {"relabelled": named.rows if named else None})
         elif not refused:
-            screen.print(screen.say("cli.import.taken" if taken else "cli.import.not_taken", count=len(entries)))
+            screen.print(screen.count("cli.import.taken", len(entries)) if taken else screen.say("cli.import.not_taken"))
             _tell_relabelled(screen, named)
     finally:
         store.close()
@@ -135,7 +135,7 @@ def _compare_kept(screen: Screen, kind: str, as_json: bool) -> None:
     elif not entries:
         screen.print(screen.say("cli.import.none", kind=kind))
     else:
-        screen.print(screen.say("cli.import.kept" if seen.disagreements or seen.unseen else "cli.import.agrees", count=f"{len(entries):,}"))
+        screen.print(screen.count("cli.import.kept" if seen.disagreements or seen.unseen else "cli.import.agrees", len(entries)))
         tell(screen, kind, seen, {})
 
 

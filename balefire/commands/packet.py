@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from balefire.screen import Screen
     from dashboards.evidence import Kept, Taken
+    from records.plant import Plant
     from sensors.dissection import Dissected, Limits
 
 Node = dict[str, Any]
@@ -34,12 +35,13 @@ FEW, MOST = 20, 800  # packets of a slice; with those before it that are read al
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The packet, it among those around it as tshark is to read them, its place there, and the titles of findings that name it."""
+    """The packet, it among those around it as tshark is to read them, its place there, the titles of findings that name it, and what the plant lists."""
 
     taken: Taken
     around: list[Taken]
     place: int
     titles: dict[str, str]
+    plant: Plant | None = None
 
 
 @click.command(help=say("evidence.packet.help", HELP))
@@ -96,10 +98,12 @@ def _is_path(subject: str) -> bool:
 def _slice(screen: Screen, subject: str | None, there: bool, asked: dict[str, Any], limit: int, limits: Limits, as_json: bool) -> None:
     """Each packet of a slice, those of one capture after the other."""
     from balefire.slices import from_captures, from_store, in_full, kept, selected
+    from records.plant import KeptPlant
     from sensors.sources.pcap import find
 
     store = opened(screen) if not there or Path(screen.store).expanduser().exists() else None
     with closing(store) if store else nullcontext():
+        plant = KeptPlant(store).plant if store else None
         selection = selected(store, asked)
         reaching = replace(selection, since=None)  # what went before is read, not shown
         found = None if there or store is None else kept(store, subject, selection)
@@ -111,7 +115,7 @@ def _slice(screen: Screen, subject: str | None, there: bool, asked: dict[str, An
     for row in found.gone if found else ():
         screen.note(gone_words(screen, row))
     for number, (around, first) in enumerate(groups):
-        several = [Shown(each, around, place, _titles(screen, found, each)) for place, each in enumerate(around) if place >= first]
+        several = [Shown(each, around, place, _titles(screen, found, each), plant) for place, each in enumerate(around) if place >= first]
         if number and not as_json:
             screen.print("")
         _show(screen, several, limits, as_json)
@@ -157,11 +161,12 @@ def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None
     """A packet that is kept for an alert or a finding: the first that is named, or the one with this number. None where none is there."""
     from balefire.slices import from_store, kept
     from dashboards.evidence import around, unkept
+    from records.plant import KeptPlant
     from sensors.slicing import Selection
 
     with closing(opened(screen)) as store:
         found = kept(store, identity, Selection())
-        taken = from_store(store, found, Selection())
+        taken, plant = from_store(store, found, Selection()), KeptPlant(store).plant
     for row in found.gone:
         screen.note(gone_words(screen, row))
     if not taken:
@@ -174,14 +179,15 @@ def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None
         raise UsageError("evidence.number_kept", number=number or 0, first=taken[0].number, last=taken[-1].number)
     near, there = around(taken, place)
     one = taken[place]
-    return Shown(one, near, there, _titles(screen, found, one))
+    return Shown(one, near, there, _titles(screen, found, one), plant)
 
 
 def _operations(several: Sequence[Shown]) -> list[Node]:
-    """What Balefire itself understood of packets, from them and those before them."""
+    """What Balefire itself understood of packets, from them and those before them, with what the plant calls it."""
     from dashboards.evidence import operations
 
-    return operations(several[0].around, several[0].taken.file)
+    found, plant = operations(several[0].around, several[0].taken.file), several[0].plant
+    return [row | {"tags": plant.called(row)} for row in found] if plant else found
 
 
 def _object(shown: Shown, found: Dissected, fields: list[Node] | None, operations: list[Node] | None) -> Node:

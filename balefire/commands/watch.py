@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -30,25 +30,9 @@ if TYPE_CHECKING:
 
     from balefire.screen import Screen
     from records.model import Alert
-    from sensors.sources.pcap import Capture
 
 END_S: Final = 10.0  # that a listener may take until it has ended
-NEWS: Final = (
-    "gone",
-    "back",
-    "came",
-    "left",
-    "away",
-    "crowded",
-    "half",
-    "doubled",
-    "grew",
-    "fell",
-    "failed",
-    "returned",
-    "unrecorded",
-    "recorded",
-)  # by its name in the catalogue
+NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
 
 
@@ -91,26 +75,31 @@ def watch(
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
-    with _listener(interfaces, more) as process:
+    with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
-        from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
+        from balefire.schedule import housekeeping  # makes threads, as does what follows
+        from records.store import open_store
+        from sensors.sources.pcap import listen
 
         check(screen, rules)
         _warm(screen, rules)
-        with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
-            capture, teller = _listening(screen, process, interfaces, observer)
-        taken_in(
-            screen,
-            as_json,
-            lambda alert: _tell(screen, alert),
-            captures=[capture],
-            learn=(),
-            observer=observer,
-            site=site or settings.site,
-            rules=rules,
-            resume=True,
-        )
+        teller = _listening(screen, process, observer)
+        with closing(open_store(screen.store, write=True)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
+            with housekeeping(screen, lambda: nullcontext(store)):
+                (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate, patience=0)
+            taken_in(
+                screen,
+                as_json,
+                lambda alert: _tell(screen, alert),
+                store,
+                captures=[capture],
+                learn=(),
+                observer=observer,
+                site=site or settings.site,
+                rules=rules,
+                resume=True,
+            )
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
@@ -154,7 +143,7 @@ def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
 
 
 @contextmanager
-def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[bytes]]:
+def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[bytes]]:
     """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
     command = [sys.executable, "-m", "sensors.listening", "--wait", *more, "--", *dict.fromkeys(interfaces)]
     pipe = subprocess.PIPE
@@ -163,15 +152,17 @@ def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen
         forgo()
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # also where the store failed: what is recorded is whole
+        try:
+            process.communicate(timeout=END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
-def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> tuple[Capture, threading.Thread]:
-    """Have it listen: what it brings, as a capture that has no end until it is stopped, and who tells what it says. Raises UsageError and InputError."""
-    from sensors.sources.pcap import listen
-
-    said, brought, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdout, process.stdin))
+def _listening(screen: Screen, process: Popen[bytes], observer: str) -> threading.Thread:
+    """Have it listen, until it is stopped; who tells what it says. Raises UsageError and InputError."""
+    said, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdin))
     with suppress(BrokenPipeError):  # it has ended already, and said why
         told.write(b"\n")
         told.flush()
@@ -185,10 +176,9 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
     if stamped:
         screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
-    teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
+    teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
-    (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
-    return capture, teller
+    return teller
 
 
 def _confine(screen: Screen) -> None:
@@ -211,7 +201,7 @@ def _begun(said: Iterable[bytes]) -> tuple[list[str], list[str]]:
     raise InputError("live.ended", status="-")
 
 
-def _relay(screen: Screen, said: Iterable[bytes]) -> None:
+def relay(screen: Screen, said: Iterable[bytes]) -> None:
     """Tell people what the listener says while it runs; what is bad counts once for all that are bad alike."""
     for line in said:
         told = _told(line)
@@ -219,9 +209,9 @@ def _relay(screen: Screen, said: Iterable[bytes]) -> None:
             screen.fail(InputError(told["error"], **told["values"]))
         elif told.get("ended", {}).get("bad"):
             screen.note(screen.count("cli.watch.bad", told["ended"]["bad"]))
-        for what in NEWS:
-            if what in told:
-                screen.note(screen.say(f"cli.watch.{what}", **{"what" if name == what else name: value for name, value in told.items()}))
+        elif told and not told.keys() & NUMBERS:
+            (news, what), *more = told.items()
+            screen.note(screen.say(f"cli.heard.{news}", what=what, **dict(more)))
 
 
 def _told(line: bytes) -> dict[str, Any]:

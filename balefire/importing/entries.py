@@ -10,7 +10,7 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.importing.addresses import DIGITS, Place, read_address
+from balefire.importing.addresses import DIGITS, MODBUS, BeyondError, Place, read_address
 from records.errors import UsageError
 from records.model import Text
 from records.plant import LEVELS, ROLES, Entry, ListedAsset, ListedZone, Tag
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MOST_ENTRIES: Final = 200_000
 MOST_PROBLEMS: Final = 1000
 MOST_UNIT, MOST_STATION = 255, 65535  # of Modbus; of the others
-MODBUS: Final = ("coil", "discrete_input", "input_register", "holding_register")
 MOST_NAME: Final = 128  # characters, as of names on the wire
 CRITICALITIES: Final = {"critical": "关键", "high": "高", "normal": "一般", "low": "低"}
 CALLED: Final = {  # what roles are called beside their names
@@ -316,7 +315,10 @@ def _device(text: str, known: Mapping[str, str]) -> str:
 
 
 def _place(text: str) -> Place:
-    place = read_address(text)
+    try:
+        place = read_address(text)
+    except BeyondError as error:
+        raise CellError("beyond", text=text, largest=error.largest) from None
     if place is None:
         raise CellError("reference" if DIGITS.fullmatch(text.strip()) else "place", text=text)
     return place

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import sys
 import time
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -15,6 +18,7 @@ from anyio import CapacityLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from streamlit.file_util import get_static_dir
 
 from dashboards.access.sessions import ANYBODY, COOKIE, access
 from dashboards.opening import opened
@@ -33,8 +37,15 @@ MACHINES: Final = ("/api", "/metrics")  # which may show name and password with 
 VISITOR: Final = "balefire.visitor"  # in the scope
 HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB
 WRONG_S: Final = 0.5  # until a wrong password is answered
-# On every answer: no other site may frame a page and have somebody press its buttons; nothing is taken for what it does not say it is.
-KEPT: Final = {"Content-Security-Policy": "frame-ancestors 'self'; base-uri 'self'; object-src 'none'; form-action 'self'", "X-Content-Type-Options": "nosniff"}
+# The scripts that stand in Streamlit's page itself; our components come to it as data, and become a blob's.
+_INLINE: Final = re.findall(r"<script>(.*?)</script>", Path(get_static_dir(), "index.html").read_text("utf-8"), re.DOTALL)
+_SCRIPTS: Final = " ".join(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in _INLINE)
+# On every answer: no other site may frame a page and have somebody press its buttons; a script that got into a page does not run; nothing is taken for what
+# it does not say it is.
+KEPT: Final = {
+    "Content-Security-Policy": f"script-src 'self' blob: {_SCRIPTS}; frame-ancestors 'self'; base-uri 'self'; object-src 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
 _looking: CapacityLimiter | None = None  # it belongs to the loop in which it is made
 
 

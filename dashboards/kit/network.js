@@ -1,5 +1,6 @@
 // Assets in lanes by level, each in its place; what is new has colour and an arrow, the rest are hairlines. Pointing at an asset shows its links alone; a click chooses it.
 const LANE = 132, LEFT = 20, RIGHT = 20, NAMED = 62, LEAST = 30, PAD = 34, GAP = 22, HEADER = 26, ROWS = 4
+const STEPS = Array.from({ length: 41 }, (_, at) => at / 40) // along a curve
 
 // New data moves into the picture that is there: an asset stays the element that it was, so that pointer and keyboard stay on it.
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -73,12 +74,12 @@ function picture(made, data, width, colours, say, choose) {
   })
   zones(ground, lanes, columns, data)
   const near = id => by.get(id) ?? by.set(id, []).get(id)
-  const pairs = new Map()
+  const pairs = new Map(), fans = new Map(), worded = []
   for (const link of [...data.links].reverse()) {
     const a = places.get(link.a), b = places.get(link.b)
     if (!a || !b) continue
     const bend = link.access ? pairs.set(link.a + link.b, (pairs.get(link.a + link.b) ?? 0) + 1).get(link.a + link.b) : 0
-    const { path, middle } = curve(a, b, bend), line = svg("path", { d: path, class: link.access ? link.fresh ? "new" : "known" : "hair", "stroke-dasharray": link.dashed ? "4 3" : "none" })
+    const { path, middle, along } = curve(a, b, bend), line = svg("path", { d: path, class: link.access ? link.fresh ? "new" : "known" : "hair", "stroke-dasharray": link.dashed ? "4 3" : "none" })
     if (link.access) {
       line.style.stroke = link.access === "unknown" ? "var(--st-gray-text-color)" : colours[link.access]
       line.style.strokeWidth = link.fresh ? (["write", "program", "command"].includes(link.access) ? 2.6 : 1.8) : 1.2
@@ -89,10 +90,13 @@ function picture(made, data, width, colours, say, choose) {
     hit.onmousemove = event => say(event, text)
     hit.onmouseleave = event => say(event, "")
     lines.append(line, ...(link.access ? [hit] : []))
-    if (link.label) word(words, a, b, middle, link.label, width)
+    const pair = [link.a, link.b].sort().join(" "), fan = fans.get(pair) ?? fans.set(pair, []).get(pair)
+    fan.push(...along)
+    if (link.label) worded.push([a, b, middle, link.label, width, fan])
     near(link.a).push(line, link.b)
     near(link.b).push(line, link.a)
   }
+  for (const each of worded) word(words, ...each)
   const written = []
   const ordered = [...places.values()].sort((one, two) => weight(two, strong, data) - weight(one, strong, data))
   for (const place of ordered) {
@@ -135,14 +139,19 @@ function curve(a, b, bend) {
   const cx = (a.x + b.x) / 2 - dy / long * side, cy = (a.y + b.y) / 2 + dx / long * side + off
   const trim = (x, y, tx, ty, by) => { const d = Math.hypot(tx - x, ty - y) || 1; return [x + (tx - x) / d * by, y + (ty - y) / d * by] }
   const [x1, y1] = trim(a.x, a.y, cx, cy, 9), [x2, y2] = trim(b.x, b.y, cx, cy, bend ? 13 : 9), round = value => Math.round(value * 10) / 10
-  return { path: `M${round(x1)} ${round(y1)}Q${round(cx)} ${round(cy)} ${round(x2)} ${round(y2)}`, middle: [(x1 + 2 * cx + x2) / 4, (y1 + 2 * cy + y2) / 4] }
+  return { path: `M${round(x1)} ${round(y1)}Q${round(cx)} ${round(cy)} ${round(x2)} ${round(y2)}`, middle: [(x1 + 2 * cx + x2) / 4, (y1 + 2 * cy + y2) / 4], along: STEPS.map(t => [x1 * (1 - t) ** 2 + 2 * cx * t * (1 - t) + x2 * t ** 2, y1 * (1 - t) ** 2 + 2 * cy * t * (1 - t) + y2 * t ** 2]) }
 }
 
 // What a link asks for, beside its beginning, where no other asset stands; a line lower where another one is written.
-function word(words, a, b, middle, text, width) {
-  const near = Math.min(1, 30 / Math.max(30, Math.abs(b.y - a.y))), wide = [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12.5 : 7), 0), x = Math.min(a.x + (middle[0] - a.x) * near * 2 + 16, width - wide - 4)
-  let y = a.y + (b.y > a.y ? 24 : -30)
-  while ([...words.children].some(each => Math.abs(each.place[1] - y) < 14 && x < each.place[0] + each.place[2] && each.place[0] < x + wide)) y += 15
+// What a bundle of links does, beside it: `fan` are places on them.
+function word(words, a, b, middle, text, width, fan) {
+  const steep = Math.min(1, 30 / Math.max(30, Math.abs(b.y - a.y))), wide = [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12.5 : 7), 0), above = Math.min(a.x + (middle[0] - a.x) * steep * 2 + 16, width - wide - 4)
+  const beside = y => {
+    const near = fan.filter(([, at]) => Math.abs(at - y + 4) < 12).map(([x]) => x), right = Math.max(...near) + 9, left = Math.min(...near) - 9 - wide
+    return !near.length ? above : left > LEFT && (b.x < a.x || right + wide > width - 4) ? left : Math.min(right, width - wide - 4) // away from what goes the other way
+  }
+  let y = a.y + (b.y > a.y ? 24 : -30), x = beside(y)
+  while ([...words.children].some(each => Math.abs(each.place[1] - y) < 14 && x < each.place[0] + each.place[2] && each.place[0] < x + wide)) x = beside(y += 15)
   const made = svg("text", { x, y, class: "word" }, text)
   made.place = [x, y, wide + 8]
   words.append(made)

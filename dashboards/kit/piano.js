@@ -7,12 +7,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const places = [], heads = []
   let height = TOP, device = null
   data.rows.forEach(row => { if (row.device !== device) { heads.push([height, device = row.device]); height += HEAD } places.push(height); height += ROW })
-  const total = height + BOTTOM, wrap = el("div", "wrap"), canvas = el("canvas"), tip = el("div", "tip")
+  const total = height + BOTTOM, wrap = el("div", "wrap"), canvas = el("canvas"), links = el("div"), tip = el("div", "tip")
   tip.hidden = true
   wrap.style.height = total + "px"
   canvas.setAttribute("role", "img")
   canvas.setAttribute("aria-label", data.title)
-  wrap.append(canvas, tip)
+  wrap.append(canvas, links, tip)
   root.append(el("div", "top", null, heading(data.title, data.note), key(data, colours)), wrap)
   root.dataset.marks = data.marks.length
   let scale = timeScale(data.since, data.until, LEFT, LEFT + 1)
@@ -20,7 +20,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const width = wrap.clientWidth
     if (!width) return
     scale = timeScale(data.since, data.until, LEFT, width - RIGHT)
-    paint(canvas, data, { width, height, total, places, heads, scale, colours, style, root })
+    const box = mark => { const from = Math.max(LEFT, scale.x(mark[1])); return [from, Math.min(width - RIGHT, scale.x(mark[2])) - from] }, marks = outlines(data.alerts, box)
+    paint(canvas, data, { width, height, total, places, heads, scale, colours, style, root, box, marks })
+    const focused = [...links.children].indexOf(links.getRootNode().activeElement)
+    links.replaceChildren(...marks.map(mark => way(mark, data, places, setTriggerValue)))
+    links.children[focused]?.focus()
   }
   const find = event => {
     const box = canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top, row = places.findIndex(place => y >= place && y < place + ROW)
@@ -28,18 +32,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const blame = data.alerts.find(each => each[0] === row && near(each[1], each[2])), hits = data.marks.filter(each => each[0] === row && near(each[1], each[2]))
     return { x, y, row, blame, mark: hits.find(each => !LOOKS.has(each[3])) ?? hits[0] }
   }
-  canvas.onmousemove = event => {
+  wrap.onmousemove = event => {
     const { x, y, row, blame, mark } = find(event)
     tip.hidden = !mark && !blame || event.buttons > 0
-    canvas.style.cursor = blame ? "pointer" : "crosshair"
     if (tip.hidden) return
     const named = data.rows[row], words = mark ? `${clockText(mark[1], data.offset)}${mark[2] - mark[1] > 1999 ? "–" + clockText(mark[2], data.offset) : ""}  ${data.words[mark[3]]}  ${named.code} ${named.name}  × ${mark[4]}` : ""
     tip.textContent = [words, blame ? blame[5] : ""].filter(Boolean).join("\n")
     tip.style.left = Math.min(x + 12, wrap.clientWidth - 300) + "px"
     tip.style.top = y + 14 + "px"
   }
-  canvas.onmouseleave = () => { tip.hidden = true }
-  canvas.onclick = event => { const { blame } = find(event); if (blame) setTriggerValue("open", blame[4]) }
+  wrap.onmouseleave = () => { tip.hidden = true }
   const release = brushing(wrap, () => scale, TOP, () => height - TOP, span => setTriggerValue("span", span))
   const watch = new ResizeObserver(draw)
   watch.observe(wrap)
@@ -61,7 +63,7 @@ function key(data, colours) {
   return made
 }
 
-function paint(canvas, data, { width, height, total, places, heads, scale, colours, style, root }) {
+function paint(canvas, data, { width, height, total, places, heads, scale, colours, style, root, box, marks }) {
   const ratio = devicePixelRatio || 1, font = style("--st-font") || "sans-serif", mono = style("--st-code-font") || "monospace"
   const text = style("--st-text-color"), muted = style("--st-gray-text-color"), line = style("--st-border-color"), ground = style("--st-background-color")
   canvas.width = width * ratio
@@ -87,7 +89,6 @@ function paint(canvas, data, { width, height, total, places, heads, scale, colou
     pen.fillRect(x, TOP, .7, height - TOP)
     write(tick.text, x, total - BOTTOM / 2, tick.day ? text : muted, `${tick.day ? "600 " : ""}12px ${font}`, 90)
   }
-  const box = mark => { const from = Math.max(LEFT, scale.x(mark[1])); return [from, Math.min(width - RIGHT, scale.x(mark[2])) - from] }
   let named = 0
   for (const each of data.blind) named = hatch(pen, scale, each, height, { ground, text, muted, font, word: data.blindWord, named })
   for (const mark of data.marks) if (LOOKS.has(mark[3])) { const [x, wide] = box(mark); pen.fillStyle = colours[mark[3]]; pen.fillRect(x, places[mark[0]] + (ROW - LOOK) / 2, Math.max(1.6, wide), LOOK) }
@@ -98,7 +99,15 @@ function paint(canvas, data, { width, height, total, places, heads, scale, colou
     pen.fillRect(x - 1.2, y - 1.2, w + 2.4, ACT + 2.4)
     if (mark[3] === "unknown") { pen.strokeStyle = muted; pen.lineWidth = 1.2; pen.strokeRect(x + .6, y + .6, w - 1.2, ACT - 1.2) } else { pen.fillStyle = colours[mark[3]]; pen.fillRect(x, y, w, ACT) }
   }
-  for (const [place, row, severity] of outlines(data.alerts, box).reverse()) accuse(pen, place, places[row], severity, ground, name => getComputedStyle(root).getPropertyValue(name).trim())
+  for (const [place, row, severity] of [...marks].reverse()) accuse(pen, place, places[row], severity, ground, name => getComputedStyle(root).getPropertyValue(name).trim())
+}
+
+// The way to the alert of an outline, for a mouse, a keyboard and a screen reader: what is painted has neither a focus nor a name.
+function way([place, row, , at], data, places, setTriggerValue) {
+  const [, since, , , href, words] = data.alerts[at], link = anchor("mark", "", href, setTriggerValue), { code, name, device } = data.rows[row]
+  link.setAttribute("aria-label", [words, `${code} ${name}`.trim(), device, clockText(since, data.offset)].join(" · "))
+  link.style.cssText = `left:${place[0] - 3}px;top:${places[row]}px;width:${Math.max(5, place[1]) + 6}px;height:${ROW}px`
+  return link
 }
 
 // What one alert is about in one row is outlined together where single outlines would touch: dozens of them hide what they are about.

@@ -43,8 +43,15 @@ function bars(data, width) {
     }
     picture.append(group)
   }
+  if (data.began) picture.append(...beginning(data.began, x(data.began.time), LEFT, width))
   if (!data.bars.length) picture.append(svg("text", { x: (LEFT + width) / 2, y: HEIGHT / 2 + 10, class: "middle" }, data.empty))
   return picture
+}
+
+// Where what the page says first began.
+function beginning(began, at, left, width) {
+  const late = at > (left + width) / 2, text = began.text.length > 48 ? began.text.slice(0, 47) + "…" : began.text
+  return [svg("line", { x1: at, x2: at, y1: 0, y2: HEIGHT + 8, class: "began" }), svg("text", { x: at + (late ? -6 : 6), y: 10, class: late ? "began end" : "began" }, text)]
 }
 
 function ribbons(data, width) {

@@ -5,7 +5,7 @@ export default function ({ data, setStateValue }) {
     if (data.seen) sessionStorage.setItem(name, data.seen)
     const since = sessionStorage.getItem(name) ?? localStorage.getItem(name) ?? ""
     sessionStorage.setItem(name, since)
-    localStorage.setItem(name, data.newest)
+    if (data.newest) localStorage.setItem(name, data.newest)
     if (since !== data.since) setStateValue("since", since)
   } catch { /* a browser that keeps nothing knows of no visit */ }
 }

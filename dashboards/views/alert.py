@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit, queries
+from dashboards import counting, deciding, kit, owing, queries
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
 from dashboards.packets import download, packets
@@ -85,11 +85,13 @@ def headline(page: Page, found: Detail) -> None:
     level, count = severity_word(int(alert["severity"])), int(alert["count"])
     meta = [(number(int(alert["severity"])), page.say("alert.of")), ("", when(page, alert)), ("", page.count("alert.findings", count, count=number(count)))]
     if finding and finding["observer.name"]:
-        meta.append(("", page.say("alert.seen_by", sensor=finding["observer.name"])))
+        meta.append(("", page.say("alert.seen_by", sensor=queries.sensor_label(page.store, str(finding["observer.name"])))))
     meta += [("", words) for words in standing(page, found)]
     meta.append(("", str(alert["id"])[:12]))
     words = {"tag": page.say(f"severity.{level}"), "sentence": text_of(alert, "title", page.language), "reason": text_of(alert, "reason", page.language)}
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, **words}, "headline")
+    if alert["status"] == "closed" and alert["verdict"] == "true":
+        owing.unlevelled(page, str(alert["id"]))
 
 
 def standing(page: Page, found: Detail) -> list[str]:
@@ -102,7 +104,7 @@ def standing(page: Page, found: Detail) -> list[str]:
         told.append(page.say("alert.assignee", name=alert["assignee"]))
     if found.hidden:
         told.append(page.count("alert.hidden", found.hidden, count=number(found.hidden)))
-    ended = {each.id: each for each in (page.store.suppressions()[1] if alert["expired"] else ()) if each.id in alert["expired"]}
+    ended = {each.id: each for each in (counting.suppressions(page.store)[1] if alert["expired"] else ()) if each.id in alert["expired"]}
     moments = {name: page.clock.moment(each.until) for name, each in ended.items()}
     return told + [page.say("alert.expired", id=name[:12], moment=moment) for name, moment in moments.items()]
 

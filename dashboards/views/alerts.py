@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit, queries
+from dashboards import counting, deciding, kit, paging, queries
 from dashboards.handover import handover
-from dashboards.page import EVERY_S, Page, begin, kept_parameters, picked, remember, text_of
+from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, picked, remember, text_of
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.formats import number
 from records.model import GLYPHS, LEVELS, severity_word
-from records.query import Span
 from records.wording import LANGUAGES
 
 if TYPE_CHECKING:
@@ -23,22 +22,20 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("alerts", 2)
 PLACE: Final = PAGE[0]
-FIRST: Final = 50
-MOST: Final = 500
+LISTED: Final = 50  # of a page
 FOREVER: Final = 1 << 63
 
 
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
-    remember("q", "level", "status", "assignee", "verdict", place=PLACE)
+    remember("q", "level", "status", "assignee", "verdict", "after", place=PLACE)
     deciding.refused(page)
     visited = last_visit(page)
     where = narrowed(page, visited)
     if where is None:
         return
-    limit = int(st.session_state.get("alerts_limit", FIRST))
-    found, total = queries.alerts(page.store, page.span, where, limit)
+    found, total = paging.read(PLACE, lambda after: queries.alerts(page.store, page.span, where, LISTED, after))
     rows = queries.rows(found)
     st.session_state["queue"] = [str(row["id"]) for row in rows]  # one alert's page goes on from here
     chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
@@ -55,15 +52,13 @@ def show(page: Page) -> None:
     opened = kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     if opened:
         st.switch_page("views/alert.py", query_params={**dict(st.query_params), "id": opened})
-    if total > len(found):
-        more(page, limit)
+    paging.turn(page, PLACE, len(rows), total, last_of(rows))
 
 
 @st.fragment(run_every=EVERY_S)
 def arrived(page: Page, where: Condition) -> None:
     """What came since the list was made. The list stays as it is until one asks: one may be choosing from it."""
-    newest = page.store.newest() or 0
-    fresh = page.store.count("alert", Span(page.whole.until, newest + 1).query(where)) if newest >= page.whole.until else 0
+    fresh = 0 if page.held else counting.since(page.store, page.whole.until, where)
     if fresh and st.button(page.count("list.arrived", fresh, count=number(fresh)), key="arrived", icon=":material/refresh:", type="tertiary"):
         st.rerun()
 
@@ -102,10 +97,11 @@ def narrowed(page: Page, visited: int) -> Condition | None:
 
     def typed() -> None:
         st.query_params["q"] = st.session_state["search"]
-        st.session_state["alerts_limit"] = FIRST
+        forget("after", place=PLACE)
 
     def chosen() -> None:
         st.query_params["level"] = ",".join(st.session_state["levels"])
+        forget("after", place=PLACE)
 
     st.session_state["search"] = st.query_params.get("q", "")
     st.session_state["levels"] = [level for level in st.query_params.get("level", "").split(",") if level in LEVELS]
@@ -117,12 +113,13 @@ def narrowed(page: Page, visited: int) -> Condition | None:
             label, list(words), key="levels", selection_mode="multi", format_func=lambda level: words[level], label_visibility="collapsed", on_change=chosen
         )
         st.space("stretch")
-        status = picked("status", {code: page.say(f"list.{code}") for code in queries.STATUSES}, PLACE, "open", label=page.say("list.by_status"))
+        states = {code: page.say(f"list.{code}") for code in queries.STATUSES}
+        status = picked("status", states, PLACE, "open", also=("after",), label=page.say("list.by_status"))
         people = {"": page.say("list.anybody"), queries.NOBODY: page.say("list.nobody")}
         people |= {who: who for who in queries.assignees(page.store, page.span)}
-        assignee = picked("assignee", people, PLACE, label=page.say("list.by_assignee"))
+        assignee = picked("assignee", people, PLACE, also=("after",), label=page.say("list.by_assignee"))
         verdicts = {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}
-        verdict = picked("verdict", verdicts, PLACE, label=page.say("list.by_verdict"))
+        verdict = picked("verdict", verdicts, PLACE, also=("after",), label=page.say("list.by_verdict"))
     try:
         return queries.search(queries.Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, visited if "new" in st.query_params else 0))
     except UsageError as error:
@@ -138,7 +135,7 @@ def last_visit(page: Page) -> int:
 
     who = blake2b(f"{os.environ.get('BALEFIRE_STORE', '')}\n{deciding.name()}".encode(), digest_size=8).hexdigest()
     known = st.session_state.get("visited", "")
-    newest = str(page.whole.until - 1)
+    newest = "" if page.held else str(page.whole.until - 1)  # who looks back has not seen what came later
     kit.tell("visit", {"who": who, "newest": newest, "since": known, "seen": st.session_state.pop("seen", "")}, "visit", "since", told)
     return int(known) if known.isdecimal() and len(known) <= len(str(FOREVER)) and int(known) < FOREVER else 0
 
@@ -159,7 +156,8 @@ def fresh_only(page: Page, visited: int) -> None:
 
 
 def turned(name: str) -> None:
-    """Something that is on or off stands in the address while it is on."""
+    """Something that is on or off stands in the address while it is on; the list begins anew."""
+    forget("after", place=PLACE)
     if name in st.query_params:
         del st.query_params[name]
     else:
@@ -168,7 +166,7 @@ def turned(name: str) -> None:
 
 def nothing(page: Page, where: Condition) -> None:
     """No alert here: say so, and say what lies outside the period."""
-    outside = page.store.count("alert", queries.Query(where=where))
+    outside = counting.total(page.store, "alert", where)
     st.markdown(page.say("list.none"))
     if outside and st.button(page.count("list.outside", outside, count=number(outside))):
         st.query_params["range"] = "all"
@@ -206,13 +204,9 @@ def _row(page: Page, row: dict[str, Any], names: dict[str, str]) -> dict[str, An
     }
 
 
-def more(page: Page, limit: int) -> None:
-    """Another fifty, up to what one page bears; then the search is the way."""
-    if limit >= MOST:
-        st.markdown(f":gray[{page.say('list.most', most=MOST)}]")
-    elif st.button(page.say("list.more", count=FIRST)):
-        st.session_state["alerts_limit"] = limit + FIRST
-        st.rerun()
+def last_of(rows: list[dict[str, Any]]) -> str:
+    """The row that a store gives last, behind which the next page begins: of the least severity, and of those the least identity."""
+    return str(min(rows, key=lambda row: (int(row["severity"]), str(row["id"])))["id"])
 
 
 show(begin())

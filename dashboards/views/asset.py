@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import comparing, inventory, kit, queries
+from dashboards import comparing, counting, inventory, kit, queries
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
-from dashboards.page import Page, begin, picked, remember, text_of, typed
+from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, listed, measured
+from records.assets import changes_of, contested
 from records.effects import EFFECTS, NUMBER
-from records.facts import ADDRESS, MOST_TEXT, changes, is_cut
+from records.facts import ADDRESS, MOST_TEXT, is_cut
 from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
-from records.wording import role_words, say, say_or, source_words
+from records.wording import device_words, role_words, say, say_or, source_words
 
 if TYPE_CHECKING:
     from dashboards.inventory import Talk
@@ -33,6 +34,7 @@ POINTS: Final = 40
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("asset", "against", "other", place=PLACE)
     name = st.query_params.get("asset", "")
     if st.button(page.say("asset.back"), icon=":material/arrow_back:", type="tertiary"):
@@ -80,13 +82,15 @@ def headline(page: Page, asset: Asset, risky: list[dict[str, Any]], alerts: int,
     """What it is, and what may be wrong with it."""
     level = severity_word(int(risky[0]["severity"])) if risky else "none"
     place = [page.say("assets.of_level", level=asset.level)] if asset.level is not None else []
-    device = " ".join(filter(None, (asset.vendor, asset.model, asset.firmware)))
+    device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), page.language)
     matters = [say_or(f"dashboard.assets.matters.{asset.criticality}", page.language, asset.criticality)] if asset.criticality else []
-    meta = [("", words) for words in (device, " · ".join(filter(None, (asset.zone, *place))), *matters, asset.site, asset.id) if words]
+    role = role_words(asset.role, page.language) or page.say("asset.no_role")
+    meta = [("", words) for words in (role, device, " · ".join(filter(None, (asset.zone, *place))), *matters, asset.site, asset.id) if words]
     told = [(number(alerts), page.count("asset.alerts", alerts))]
     told += [(number(len({(talk.peer, talk.name) for talk in talks})), page.say("asset.peers"))]
     told += [(page.clock.moment(asset.first), page.say("asset.first")), (page.clock.moment(asset.last), page.say("asset.last"))]
-    words = {"tag": role_words(asset.role, page.language) or page.say("asset.no_role"), "sentence": asset.name}
+    worst = page.say("asset.worst", severity=page.say(f"severity.{level}")) if risky else page.say("asset.no_alert")
+    words = {"tag": worst, "sentence": asset.name}
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, "facts": told, **words}, "headline")
 
 
@@ -111,7 +115,8 @@ def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
 
 def peers(page: Page, talks: list[Talk]) -> None:
     """Who it asks and who asks it, with which effects; what acts on the plant first."""
-    known = queries.asset_names(page.store, [talk.peer for talk in talks[:PEERS] if talk.peer])
+    named = [talk.peer for talk in talks[:PEERS] if talk.peer]
+    known, there = queries.asset_names(page.store, named), counting.known(page.store, named)
     lines: list[list[Any]] = []
     for talk in talks[:PEERS]:
         effects = sorted(talk.effects, key=lambda effect: (access_of(effect) not in ACTING, -talk.effects[effect]))
@@ -119,7 +124,7 @@ def peers(page: Page, talks: list[Talk]) -> None:
         lines.append(
             [
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
-                {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer and page.store.get("asset", talk.peer) else name,
+                {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
                 {"text": page.say("trail.comma").join(deed(effect, page.language) for effect in effects), "access": access_of(effects[0]), "kind": "plain"},
                 {"text": " ".join(talk.protocols), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},
@@ -200,13 +205,13 @@ def when(page: Page, first: int, last: int) -> str:
 def history(page: Page, row: dict[str, Any], asset: Asset) -> None:
     """What changed, which addresses others claim, too, and what the plant's lists say otherwise."""
     told: list[str] = []
-    for each in changes(asset.facts):
+    for each in changes_of(asset):
         words = {"fact": say_or(f"fact.{each.name}", page.language, each.name), "before": each.before, "after": each.after, "source": each.source}
         told.append(say("cli.asset.changed", page.language, **words, time=page.clock.moment(each.time)))
     conflicts: list[str] = []
-    for each in asset.conflicts:
+    for each in contested(asset.conflicts):
         other = queries.asset_names(page.store, [each.other]).get(each.other, each.other)
-        conflicts.append(say(f"cli.asset.{each.kind}", page.language, address=each.address, other=other, time=page.clock.moment(each.first)))
+        conflicts.append(say("cli.asset.contested", page.language, address=each.address, other=other, time=page.clock.moment(each.first)))
     for name, lines in (("changes", told), ("conflicts", conflicts), ("listed", comparing.disagreements(page, row))):
         if lines:
             kit.draw("table", {"title": say(f"cli.asset.{name}", page.language), "note": "", "head": [], "rows": [[line] for line in lines], "empty": ""}, name)

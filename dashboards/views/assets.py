@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import inventory, kit, paging, queries
+from dashboards import counting, inventory, kit, paging, queries
 from dashboards.inventory import FACETS, NONE, SORTS
-from dashboards.page import Page, begin, picked, remember, typed
+from dashboards.page import Page, begin, newer, picked, remember, typed
 from records.addresses import is_mac
 from records.errors import UsageError
 from records.formats import number
-from records.wording import role_words, say_or
+from records.wording import device_words, role_words, say_or
 
 if TYPE_CHECKING:
     from dashboards.inventory import Risk
@@ -25,16 +25,16 @@ ADDRESSES = 3  # of an asset that are listed
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("q", "sort", "risky", "after", *FACETS, place=PLACE)
-    if not page.store.count("asset", queries.Query()):
+    if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
     known = inventory.risks(queries.worst(page.store))
     sort, where = narrowed(page, known)
     if where is None:
         return
-    after, _ = paging.start()
-    found, total = inventory.assets(page.store, where, sort, after)
+    found, total = paging.read(PLACE, lambda after: inventory.assets(page.store, where, sort, after))
     lines = [line(page, row, inventory.risk_of(row, known)) for row in queries.rows(found)]
     head = [page.say(f"assets.{name}") for name in ("name", "addresses", "role", "device", "zone", "criticality", "alerts", "last", "first")]
     note = page.count("assets.count", total, count=number(total))
@@ -81,7 +81,10 @@ def line(page: Page, row: dict[str, Any], risk: Risk | None) -> list[Any]:
         {"text": row["name"], "href": page.address("asset", asset=str(row["id"]))},
         {"text": own[0] if own else "", "sub": " ".join(own[1:ADDRESSES]) + (f" +{len(own) - ADDRESSES}" if len(own) > ADDRESSES else ""), "kind": "mono"},
         role_words(row["role"], page.language),
-        {"text": " ".join(filter(None, (row["vendor"], row["model"]))), "sub": page.say("assets.firmware", version=row["firmware"]) if row["firmware"] else ""},
+        {
+            "text": device_words(own, (row["vendor"], row["model"]), page.language),
+            "sub": page.say("assets.firmware", version=row["firmware"]) if row["firmware"] else "",
+        },
         {"text": row["zone"] or "", "sub": " ".join(place)},
         value_words(page, "criticality", row["criticality"]) if row["criticality"] else "",
         {"text": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)), "severity": risk.level} if risk else "",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, queries
+from dashboards import counting, kit
+from dashboards.entries import FIRST, entries, last
 from dashboards.opening import opened
 from dashboards.page import Page, begin
 from records.errors import UsageError
 from records.formats import number
 from records.nesting import period
-from records.query import Query
 from records.schema import ALERT, AUDIT, SUPPRESSION
 from records.search import parse
 from records.store.decisions import broken
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from records.search import Condition
 
 PAGE: Final = ("audit", 11)
-FIRST: Final = 50  # entries of a page
 MOST_PAGES: Final = 100
 TABLES: Final = ("alert", "suppression", "plant", "rules", "access")
 BY_NAME: Final = ("rules", "access")  # whose subject is a name that people gave it
@@ -52,13 +51,10 @@ def show(page: Page) -> None:
     where = narrowed(page)
     if where is None:
         return
-    total = page.store.count("audit", Query(where=where))
+    total = counting.total(page.store, "audit", where)
     pages = min(MOST_PAGES, max(1, -(-total // FIRST)))
     place = min(max(1, int(asked) if (asked := st.query_params.get("page", "")).isdecimal() and len(asked) < 6 else 1), pages)
-    ahead = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=(place - 1) * FIRST))) if place > 1 else []
-    after = str(ahead[-1]["id"]) if ahead else ""
-    found = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=FIRST, after=after)))
-    listed(page, found, total)
+    listed(page, entries(page.store, where, place), total)
     if pages > 1:
         turn(place, pages)
     if total > MOST_PAGES * FIRST:
@@ -67,12 +63,12 @@ def show(page: Page) -> None:
 
 def verified(page: Page) -> None:
     """Whether the chain holds, and how its last entry is sealed: whoever noted that before can tell whether entries were cut off the end since."""
-    last = queries.listed(page.store.read("audit", Query(sort="-id", limit=1)))
-    if not last:
+    newest = last(page.store)
+    if newest is None:
         words = {"tag": page.say("audit.title"), "sentence": page.say("audit.empty"), "reason": page.say("audit.empty_reason")}
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
         return
-    entry, seal = str(last[0]["id"]), str(last[0]["hash"])
+    entry, seal = str(newest["id"]), str(newest["hash"])
     with st.spinner(page.say("audit.checking")):
         at = _broken(os.environ.get("BALEFIRE_STORE", ""), entry, seal)
     count = int(entry) if entry.isdecimal() else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -11,17 +10,17 @@ from dashboards import kit
 from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
 from dashboards.health import missing_words
-from dashboards.opening import opened
-from dashboards.page import Page, begin
+from dashboards.keeping import kept
+from dashboards.page import Page, begin, newer
 from detectors.disabling import disabled
 from records.formats import MINUTE, duration, number, share_seen, size
-from records.query import Span
 from records.wording import say
 from sensors.blindness import LITTLE, clock_words, placed, reason_words, spot_words
 from sensors.grading import grade
 
 if TYPE_CHECKING:
     from dashboards.covered import Place
+    from records.query import Span
     from sensors.blindspots import Sums
 
 PAGE: Final = ("coverage", 7)
@@ -31,15 +30,10 @@ MOST_PORTS: Final = 40
 MILLI: Final = 1_000_000
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _looked(where: str, stamp: str, since: int, until: int, total: int) -> Looked:  # noqa: ARG001 - keys
-    return look(opened(), Span(since, until), total)
-
-
 def show(page: Page) -> None:
     """The whole page."""
-    total = page.store.count("coverage", page.span.query())
-    looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.store.stamp("coverage", page.span), page.span.since, page.span.until, total)
+    newer(page)
+    looked = kept(page.store, ("coverage",), look, page.span)
     headline(page, looked)
     st.space("small")
     ribbons(page, looked)
@@ -193,7 +187,7 @@ def places(page: Page, looked: Looked) -> None:
             missing_words(counts["dropped"], came, number(counts["dropped"]), language),
             missing_words(counts["lost"], payload, size(counts["lost"], language), language),
             number(counts["truncated"]),
-            number(counts["one_sided"]),
+            number(sums.one_way),
             number(counts["mirrored"]),
         )
         lines.append([place.name, *({"text": text, "kind": "number"} for text in figures)])

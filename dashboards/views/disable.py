@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit, queries, rulings
+from dashboards import counting, deciding, kit, queries, rulings
 from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.opening import opened
@@ -96,7 +96,7 @@ def _would_find(_store: Store, _rule: Rule, which: tuple[str, str, str]) -> Prev
 
 def preview(page: Page, seen: Preview, title: str) -> None:
     """What it found, or would find, by asset; what was found true first and loud."""
-    for alert in page.store.alerts(seen.confirmed[:MOST]):
+    for alert in counting.alerts(page.store, seen.confirmed[:MOST]):
         told: dict[str, Any] = {"tag": page.say("disable.confirmed", id=alert.id[:12]), "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])

@@ -1,6 +1,6 @@
 """Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps; or what one agency may see of it, and no
-more: that is all that an account of an agency is shown. Forms are filled in here. Releasing needs the private key, which is not kept where a browser reaches:
-it is done from the command line.
+more: that is all that an account of an agency is shown. Levels are decided, forms filled in and supplements opened here. Releasing needs the private key, which
+is not kept where a browser reaches: it is done from the command line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboards import kit
 from dashboards.access.visitor import demand, may, visitor
-from dashboards.deciding import fill, name, person, refused, refusing
+from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
 from detectors.lifecycle import LONGEST
@@ -22,6 +22,9 @@ from records.nesting import period
 from records.wording import say
 from reports import audience, forming, obliging, warned
 from reports.agencies import AGENCIES
+from reports.dutybook import class_named, incident_classes, levels
+from reports.suggesting import suggested
+from reports.yearly import unopened
 
 if TYPE_CHECKING:
     from reports.obliging import Due
@@ -45,6 +48,7 @@ def show(page: Page) -> None:
     waiting = obliging.ungraded(page.store)
     late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested is not None for each in found)
     headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
+    person(page)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
         rows = [
@@ -53,9 +57,11 @@ def show(page: Page) -> None:
             for alert, (since, by) in list(waiting.items())[:MOST]
         ]  # fmt: skip
         kit.draw("table", {"title": page.say("duties.ungraded"), "note": page.say("duties.ungraded_note"), "head": head, "rows": rows, "empty": ""}, "waiting")
+        decide_level(page, list(waiting)[:MOST])
     head = [page.say(f"duties.{name}") for name in ("duty", "told", "left", "due", "basis", "alert")]
     told = {"title": page.say("duties.title"), "note": cut(page, len(found)) or page.say("duties.note"), "empty": page.say("duties.none")}
     kit.draw("table", {**told, "head": head, "rows": [line(page, each, now) for each in found[:MOST]]}, "due")
+    empty_year(page, now)
     if found:
         form(page, found[:MOST])
     warnings(page, now)
@@ -139,39 +145,107 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
     return [getattr(each.duty.title, page.language), agencies, {"text": each.left(now, page.language)} | late, due, basis, alert]
 
 
+def decide_level(page: Page, alerts: list[str]) -> None:
+    """The level and class of a confirmed alert, as suggested until somebody says otherwise: no key is needed for that."""
+    with st.expander(page.say("duties.decide")):
+        alert = str(st.selectbox(page.say("duties.decide_alert"), alerts, format_func=lambda code: entitled(page, code), key="grade_alert", width=640))
+        found = suggested(page.store, alert)
+        titles = {each: say(f"duty.level.{each}", page.language) for each in levels()}
+        for each in found.reasons:
+            st.caption(plain(getattr(each, page.language)))
+        words = page.say("duties.decide_level", level=titles[found.level])
+        st.radio(words, list(titles), index=None, format_func=titles.__getitem__, key=f"grade_level_{alert}", horizontal=True)
+        codes = {code: class_named(code, page.language) for code in incident_classes()}
+        place = list(codes).index(found.code)
+        st.selectbox(page.say("duties.decide_class"), list(codes), place, format_func=codes.__getitem__, key=f"grade_class_{alert}")
+        st.text_input(page.say("duties.decide_note"), key=f"grade_note_{alert}", max_chars=LONGEST)
+        st.button(page.say("duties.decide"), key="grade", type="primary", disabled=not may("decide"), on_click=_graded, args=(alert,))
+
+
+def empty_year(page: Page, now: int) -> None:
+    """Yearly reports of a year without incidents: nothing opens them by itself, and no source says whether they are wanted."""
+    missing = unopened(page.store, regimes(), now)
+    if not missing:
+        return
+    rows = [[getattr(duty.title, page.language), str(year), page.say("duties.empty_year"), duty.basis(page.language)] for duty, year in missing]
+    head = [page.say(f"duties.{name}") for name in ("duty", "year", "status", "basis")]
+    kit.draw("table", {"title": page.say("duties.years"), "note": page.say("duties.years_note"), "head": head, "rows": rows, "empty": ""}, "years")
+    st.button(page.say("duties.open_year"), key="duty_year", disabled=not may("decide"), on_click=_year_opened)
+
+
+def _year_opened() -> None:
+    """The button was pressed."""
+    with refusing():
+        open_year(opened(), name())
+
+
+def entitled(page: Page, alert: str) -> str:
+    """An alert by its title."""
+    row = page.store.get("alert", alert) or {}
+    return f"{row.get(f'title.{page.language}') or '–'} · {alert[:12]}"
+
+
+def _graded(alert: str) -> None:
+    """The button was pressed: without a level nothing is decided."""
+    level, code, note = (str(st.session_state.get(f"grade_{each}_{alert}") or "") for each in ("level", "class", "note"))
+    if level:
+        with refusing():
+            grade(opened(), alert, level, code, name(), note)
+
+
 def form(page: Page, found: list[Due]) -> None:
     """The form of one of them as it stands."""
     names = {each.row["id"]: each for each in found}
     chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
     due = names[chosen]
-    told = forming.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
+    told, proposed = (each(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language) for each in (forming.form, forming.suggestions))
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
-    rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
+    rows = [[getattr(each.title, page.language), content(page, told[each.id], proposed.get(each.id)), words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
     note = f"balefire duty release {chosen[:12]}" if due.open else f"balefire duty supplement {chosen[:12]}" if due.supplemented else ""
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
     if due.open:
-        fill_in(page, due, told)
+        fill_in(page, due, told, proposed)
+    elif due.supplemented and may("decide"):
+        st.button(page.say("duties.supplement"), key="duty_supplement", on_click=_supplemented, args=(due,))
 
 
-def fill_in(page: Page, due: Due, told: dict[str, str]) -> None:
-    """The fields to write in, with what stands there."""
+def content(page: Page, text: str, suggestion: str | None) -> dict[str, str]:
+    """What stands in a field; beneath, what is suggested for it and does not count."""
+    told = {"text": text.replace("\n", " · ") or "–"}
+    return told | ({"sub": f"{say('duty.suggestion', page.language)} {suggestion.replace(chr(10), ' · ')}"} if suggestion else {})
+
+
+def fill_in(page: Page, due: Due, told: dict[str, str], proposed: dict[str, str]) -> None:
+    """The fields to write in, with what stands there, and which suggestions to take over."""
     with st.expander(page.say("duties.fill")):
         fields = [each for each in due.duty.fields if not each.decided]
         keys = {each.id: f"field_{due.row['id']}_{each.id}" for each in fields}
         for each in fields:
             st.text_area(getattr(each.title, page.language), told[each.id], key=keys[each.id], max_chars=LONGEST, height=68)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys))
-            person(page)
+        if proposed:
+            titles = {each.id: getattr(each.title, page.language) for each in fields}
+            st.multiselect(page.say("duties.accept"), list(proposed), format_func=titles.__getitem__, key=_accepting(due), placeholder="–")
+        st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys, proposed))
 
 
-def _filled(due: Due, told: dict[str, str], keys: dict[str, str]) -> None:
-    """The button was pressed: what was written anew is kept; what the alert tells by itself stays its own."""
-    values = {field: text for field, key in keys.items() if (text := str(st.session_state.get(key) or "")) != told[field]}
+def _accepting(due: Due) -> str:
+    return f"accept_{due.row['id']}"
+
+
+def _filled(due: Due, told: dict[str, str], keys: dict[str, str], proposed: dict[str, str]) -> None:
+    """The button was pressed: what was written anew is kept, and what was taken over; what the alert tells by itself stays its own."""
+    values = {field: proposed[field] for field in st.session_state.get(_accepting(due)) or ()}
+    values |= {field: text for field, key in keys.items() if (text := str(st.session_state.get(key) or "")) != told[field]}
     with refusing():
         fill(opened(), due, values, name())
+
+
+def _supplemented(due: Due) -> None:
+    """The button was pressed."""
+    with refusing():
+        supplement(opened(), due, name())
 
 
 def called(page: Page, due: Due) -> str:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import streamlit as st
 
-from dashboards import explorer, kit, paging, queries, rolling
+from dashboards import counting, explorer, kit, paging, queries, rolling
 from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
-from dashboards.page import Page, begin, choice, forget, picked, remember, typed
+from dashboards.page import Page, begin, choice, forget, newer, picked, remember, typed
 from dashboards.reference import object_words
 from detectors.phrases import action, deed, listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
-from records.query import Query, Span
+from records.query import Span
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ SHORTEST: Final = 1_000 * MILLISECOND  # a span that can be chosen by a drag
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("q", "view", "part", "field", "point", "after", place=PLACE)
-    if not page.store.count("activity", Query()):
+    if not counting.total(page.store, "activity"):
         words = page.say("explore.nothing")
         kit.draw("table", {"title": page.say("page.explore"), "note": "", "head": [], "rows": [], "empty": words}, "table")
         return
@@ -137,9 +138,8 @@ def bar_words(page: Page, time: int, by: dict[str, int]) -> str:
 
 def table(page: Page, span: Span, where: Condition, text: str) -> None:
     """The rows, and the most frequent values of one field."""
-    after, _ = paging.start()
-    found, total = explorer.activities(page.store, span, where, after)
-    left, right = st.columns([3.4, 1], gap="large")
+    found, total = paging.read(PLACE, lambda after: explorer.activities(page.store, span, where, after))
+    left, right = st.columns([4.2, 1], gap="medium")
     with left:
         lines = [activity_row(page, row) for row in queries.rows(found)]
         head = [page.say(f"activity.{name}") for name in HEAD]

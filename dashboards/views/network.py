@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import inventory, kit, queries, topology
-from dashboards.page import Page, begin, choice, forget, remember
+from dashboards import conduits as zoning
+from dashboards import counting, inventory, kit, queries, topology
+from dashboards.page import Page, begin, choice, forget, newer, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
 from records.formats import duration, number
-from records.query import Query
 from records.wording import role_words
+from sensors.protocol import title_of
 
 if TYPE_CHECKING:
     from dashboards.inventory import Risk
@@ -28,12 +29,14 @@ LABELS: Final = 6  # links that are named on the picture
 LISTED: Final = 100
 LINES: Final = 6  # accesses of one link that are drawn, the strongest
 ZONES: Final = 8  # columns
+DEEDS: Final = 6  # effects of a conduit, the most frequent
 
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("tint", "moment", "asset", place=PLACE)
-    if not page.store.count("asset", Query()) or not page.store.count("activity", Query()):
+    if not all(counting.total(page.store, table) for table in ("asset", "activity")):
         words = page.say("network.nothing")
         kit.draw("table", {"title": page.say("page.network"), "note": "", "head": [], "rows": [], "empty": words}, "table")
         return
@@ -51,6 +54,7 @@ def show(page: Page) -> None:
         choose(str(told["node"]))
     chosen = next((node for node in made.nodes if node.id == st.query_params.get("asset")), None)
     links(page, made, chosen)
+    conduits(page, made)
 
 
 def choose(identity: str) -> None:
@@ -207,6 +211,29 @@ def links(page: Page, made: Network, chosen: Node | None) -> None:
     head = [page.say(f"network.{name}") for name in ("from", "to", "effects", "state", "operations")]
     empty = page.say("network.no_links" if chosen else "network.no_new")
     kit.follow("table", {"title": title, "note": note, "head": head, "rows": lines, "empty": empty}, "links")
+
+
+def conduits(page: Page, made: Network) -> None:
+    """What passes between zones, and whether the policy lets it."""
+    found = zoning.conduits(page.store, page.span, made.nodes, made.own)
+    if not any(node.zone for node in made.nodes):
+        return
+    comma = page.say("trail.comma")
+
+    def deeds(effects: dict[str, int]) -> str:
+        return comma.join(deed(effect, page.language) for effect in sorted(effects, key=lambda effect: -effects[effect])[:DEEDS])
+
+    lines: list[list[Any]] = []
+    for each in found[:LISTED]:
+        state = "no_policy" if not each.judged else "let" if not each.barred else "barred_all" if each.barred == each.effects else "barred"
+        policy = {"text": page.say(f"network.{state}", effects=deeds(each.barred)), "kind": "plain", **({"access": "command"} if each.barred else {})}
+        protocols = comma.join(title_of(name) for name in sorted(each.protocols, key=lambda name: -each.protocols[name]))
+        ends = [zone or page.say("network.no_zone") for zone in (each.source, each.destination)]
+        numbers = [{"text": number(count), "kind": "number"} for count in (len(each.talks), each.count)]
+        lines.append([*ends, protocols, deeds(each.effects), policy, *numbers])
+    note = page.say("activity.cut", shown=LISTED, total=number(len(found))) if len(found) > LISTED else ""
+    head = [page.say(f"network.{name}") for name in ("from_zone", "to_zone", "protocols", "effects", "policy", "talks", "operations")]
+    kit.draw("table", {"title": page.say("network.conduits"), "note": note, "head": head, "rows": lines, "empty": page.say("network.no_conduits")}, "conduits")
 
 
 show(begin())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, rulings
+from dashboards import counting, kit, rulings
 from dashboards.access.visitor import may
 from dashboards.page import Page, begin, remember, text_of
 from dashboards.rulings import LEVELS, trusted
@@ -135,8 +135,8 @@ def tests(page: Page, book: Book, rule: Rule) -> None:
 
 def suppressions(page: Page, rule: Rule) -> None:
     """What hides findings of this rule."""
-    newest, counts = page.store.newest() or 0, hidden(page.store)
-    known = [each for each in page.store.suppressions()[1] if rule.id in each.where.get("rule", ())]
+    (newest, stored), counts = counting.suppressions(page.store), hidden(page.store)
+    known = [each for each in stored if rule.id in each.where.get("rule", ())]
     lines = [
         [
             {"text": each.id[:12], "kind": "mono"},

@@ -12,7 +12,7 @@ from dashboards.page import Page, begin, forget, remember, typed
 from dashboards.rulings import LEVELS, trusted
 from detectors.gathering import general
 from records.formats import number
-from records.wording import say_or
+from records.wording import say, say_or
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book
@@ -169,4 +169,22 @@ def problems(page: Page, book: Book) -> None:
         kit.draw("unseen", {"title": page.say("rules.not_loaded"), "note": number(len(lost)), "rows": rows}, "lost")
 
 
-show(begin())
+def bundled(language: str) -> None:
+    """Balefire's own rules, gravest first, where nothing was judged by any yet."""
+    book = rulings.installed()
+    ordered = sorted(book.book.rules, key=lambda rule: (list(LEVELS).index(rule.level) if rule.level in LEVELS else 0, rule.id))
+    lines: list[list[Any]] = [
+        [
+            {"text": getattr(general(rule, rule.title), language), "sub": rule.id},
+            {"text": say_or(f"dashboard.rules.level.{rule.level}", language, rule.level), "severity": LEVELS.get(rule.level, "none"), "kind": "level"},
+            say_or(f"dashboard.rules.area.{area(book, rule)}", language, area(book, rule)),
+            getattr(rule.description, language),
+        ]
+        for rule in ordered
+    ]
+    head = [say(f"dashboard.rules.{name}", language) for name in ("rule", "severity", "origin", "description")]
+    words = {"title": say("dashboard.rules.bundled", language), "note": number(len(lines)), "empty": ""}
+    kit.draw("table", {**words, "head": head, "rows": lines}, "table")
+
+
+show(begin(bundled))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, inventory, kit, queries, standing, story, wall, weekly
+from dashboards import counting, health, inventory, kit, owing, queries, standing, story, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.wording import role_words, say
 from sensors.blindness import spot_words
+from sensors.blindspots import ONE_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 PAGE: Final = ("situation", 1)
 PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
 SPOTS: Final = 6  # blind spots that are told one by one
-SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
 
 
 def show(page: Page) -> None:
@@ -35,14 +35,16 @@ def show(page: Page) -> None:
         return
     if "id" in st.query_params:
         del st.query_params["id"]
-    sensors, known = queries.sensors(page.store, page.span)
-    sums = queries.coverage(page.store, page.span)
-    acts, spoken = queries.activity_by(page.store, page.span)
+    sensors, known = page.ask("coverage", queries.sensors)
+    sums = page.ask("coverage", queries.coverage)
+    acts, spoken = counting.activity_by(page.store, page.span)
     worst = queries.worst(page.store, page.span)
-    headline(page, sensors, sums, acts, story.story(page.store, worst))
+    told = story.story(page.store, worst)
+    headline(page, sensors, sums, acts, told)
+    owing.band(page)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
-        timeline(page, sensors, known)
+        kit.draw("timeline", {**standing.timeline(page, sensors, known), "began": story.began(page, told)}, "timeline")
     with right:
         risk(page, worst)
     left, right = st.columns([1, 1], gap="large")
@@ -57,16 +59,27 @@ def show(page: Page) -> None:
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    sentence = story.sentence(page, told, *standing.blindest(page, sensors)) if told else standing.quiet(page, sensors)
-    head = standing.headline(page, sums, counts, sentence)
+    head = standing.headline(page, sensors, sums, counts, told)
     kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
-    short = re.sub(r"\W", "", str(told.worst["id"]))[:8] if told else ""  # a label is Markdown, and what is stored is hostile
-    if told and st.button(page.say("open_alert", id=short), type="primary"):
-        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(told.worst["id"])})
-    outside = page.store.count("alert", queries.Query(where=queries.OPEN)) - sum(counts.values())
+    ways(page, told)
+    outside = counting.total(page.store, "alert", queries.OPEN) - sum(counts.values())
     if outside and not told and st.button(page.count("outside", outside, count=number(outside))):
         st.query_params["range"] = "all"
         st.rerun()
+
+
+def ways(page: Page, told: Story | None) -> None:
+    """On to the worst alert, to what is new among all, to the text for the shift book."""
+    kept = kept_parameters()
+    with st.container(horizontal=True, gap="small", key="ways"):
+        if told:
+            short = re.sub(r"\W", "", str(told.worst["id"]))[:8]  # a label is Markdown, and what is stored is hostile
+            if st.button(page.say("open_alert", id=short), type="primary"):
+                st.switch_page("views/alert.py", query_params={**kept, "id": str(told.worst["id"])})
+        if st.button(page.say("story.new"), key="to_new", icon=":material/new_releases:"):
+            st.switch_page("views/alerts.py", query_params={**kept, "new": "1"})
+        if st.button(page.say("handover.button"), key="to_handover", icon=":material/assignment:"):
+            st.switch_page("views/alerts.py", query_params={**kept, "handover": "1"})
 
 
 def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> list[tuple[str, str]]:
@@ -85,11 +98,6 @@ def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[
     if grade is None:
         return [*found, (page.say("fact.unknown"), page.say("fact.no_payload"))]
     return [*found, (share_seen(grade, page.language), page.say("fact.coverage"))]
-
-
-def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
-    """Alerts over time by severity; beneath, on the same axis, what the sensors saw."""
-    kit.draw("timeline", standing.timeline(page, sensors, known), "timeline")
 
 
 def risk(page: Page, worst: list[dict[str, Any]]) -> None:
@@ -112,7 +120,7 @@ def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
     """Operations by access and by protocol, against the same span a week earlier where both were seen well enough."""
     week = weekly.week(page.store, page.span)
     compared = week is not None and not week.doubt
-    was, was_spoken = queries.activity_by(page.store, week.was) if week and compared else (None, None)
+    was, was_spoken = counting.activity_by(page.store, week.was) if week and compared else (None, None)
     keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if compared else "", "keyScale": page.say("access.scale")}
     keys |= {"empty": page.say("access.empty"), "note": _against(page, week)}
     names = [name for name in ACCESSES if acts.get(name) or (was and was.get(name))]
@@ -169,16 +177,16 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     grade = queries.grade(sums)
     if grade is not None and grade < 100:
         lines.append((share_missed(100 - grade, language), page.say("unseen.share")))
-    if (missed := queries.unseen_by_all(page.store, page.span)) >= 2 * MINUTE:
+    if (missed := page.ask("coverage", queries.unseen_by_all)) >= 2 * MINUTE:
         lines.append((duration(missed, language), page.say("unseen.by_all")))
     blind = [(sensor.blind_time(page.whole, page.span), sensor.label) for sensor in sensors]
     lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:3] if time]
-    covered, used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
+    covered, used = page.ask("coverage", queries.newest_account)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
     lines += [("", *spot_words(spot, language, page.clock.zone)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
     told = {spot.key for spot in spots[:SPOTS]} | {"lost" for each in covered.reasons if each["reason"] == "unanswered"}  # that is no loss
     lines += _rest(page, sums | {"undecoded_bytes": sums["undecoded_bytes"] - covered.counts["cut_bytes"]}, told)  # what was cut is told as that
-    if (total := page.store.count("coverage", page.span.query())) > used:
+    if (total := counting.total(page.store, "coverage", span=page.span)) > used:
         lines.append(("", say("coverage.told.some", language, shown=number(used), total=number(total))))
     if not lines:
         lines.append(("0", page.say("unseen.nothing" if grade is not None else "unseen.no_payload")))
@@ -191,12 +199,12 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
     if (sums["lost"] or sums["gaps"]) and "lost" not in told:
         yield size(sums["lost"], page.language), page.say("unseen.lost", gaps=number(sums["gaps"]))
     if sums["undecoded_bytes"] > 0 and not told & {"unread", "cyclic", "encrypted"}:
-        ports = queries.undecoded_ports(page.store, page.span)
+        ports = page.ask("coverage", queries.undecoded_ports)
         named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", page.language)) if guess else port for port, guess in ports]
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         yield size(sums["undecoded_bytes"], page.language), words
     for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
-        if sums[name] and name not in told and not (name == "one_sided" and told & SIDES):
+        if sums[name] and name not in told and not (name == "one_sided" and told & ONE_WAY):
             yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 
 

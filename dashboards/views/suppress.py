@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit, queries
+from dashboards import counting, deciding, kit, queries
 from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.opening import opened
@@ -86,7 +86,7 @@ def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, 
     st.markdown(f"**{page.say('suppress.conditions')}** :gray[{page.say('suppress.narrowest')}]")
     kept: dict[str, tuple[Value, ...]] = {}
     for field, values in where.items():
-        words = [page.say("suppress.absent") if value in {None, ""} else str(value) for value in values[:VALUES]]
+        words = [page.say("suppress.absent") if value in {None, ""} else _plain(value) for value in values[:VALUES]]
         more = [page.say("suppress.more", count=len(values) - VALUES)] if len(values) > VALUES else []
         label = f"`{field}` {deciding.plain(page.say('trail.comma').join(words + more))}"
         if st.checkbox(label, value=True, key=f"where_{field}", disabled=field in ANCHORS):
@@ -94,9 +94,14 @@ def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, 
     return kept
 
 
+def _plain(value: Value) -> str:
+    """A number as the alert says it: 65280, not 65280.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def preview(page: Page, seen: Preview) -> None:
     """What it would have hidden, by asset; what was found true first and loud, then that it hides all of its rule."""
-    for alert in page.store.alerts(seen.confirmed[:MOST]):
+    for alert in counting.alerts(page.store, seen.confirmed[:MOST]):
         words = page.say("suppress.confirmed", id=alert.id[:12])
         told: dict[str, Any] = {"tag": words, "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit
+from dashboards import counting, deciding, kit
 from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.opening import opened
@@ -27,8 +27,8 @@ VALUES: Final = 6
 def show(page: Page) -> None:
     """The whole page."""
     refused(page)
-    newest = page.store.newest() or 0
-    known = sorted(page.store.suppressions()[1], key=lambda each: (standing(each, newest) != "in_force", -each.since, each.id))
+    newest, stored = counting.suppressions(page.store)
+    known = sorted(stored, key=lambda each: (standing(each, newest) != "in_force", -each.since, each.id))
     head = [page.say(f"suppressions.{column}") for column in ("id", "standing", "ends", "owner", "reason", "where", "hidden", "day")]
     counts = hidden(page.store)
     lines = [line(page, each, standing(each, newest), counts.get(each.id, (0, 0))) for each in known[:MOST]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries, rulings, trying
-from dashboards.access.visitor import demand, may
+from dashboards.access.visitor import may
 from dashboards.page import Page, begin, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
@@ -58,22 +58,19 @@ def show(page: Page) -> None:
 def numbers(page: Page, book: Book, rule: Rule) -> None:
     """A bound of the rule at other values: the curve, and what one of them would change."""
     found = {str(at): bound for at, bound in enumerate(tuning.bounds(book.texts[rule.file]))}
-    st.subheader(page.say("tuning.numbers"), anchor=False)
+    st.markdown(f"**{page.say('tuning.numbers')}**")
     if not found:
         st.markdown(f":gray[{page.say('tuning.none')}]")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         names = {at: page.say("tuning.bound", name=bound.name, value=str(bound.value), line=bound.line) for at, bound in found.items()}
-        bound = found[picked("bound", names, PLACE, default="0", width=360)]
-        asked = st.button(page.say("tuning.work_out"), key="work_out")
-    key = f"curve_{rule.id}_{bound.start}_{page.span.since}_{page.span.until}"
-    if asked:
-        st.session_state[key] = True
-    if not st.session_state.get(key):
+        bound = found[picked("bound", names, PLACE, default="0", width=360, also=("curve", "value"))]
+        if st.button(page.say("tuning.work_out"), key="work_out"):
+            st.query_params["curve"] = "1"  # so that the view can be sent
+    if "curve" not in st.query_params:
         st.markdown(f":gray[{page.say('tuning.ask')}]")
         return
     with st.spinner(page.say("tuning.judging")):
-        demand("rules")
         steps = trying.curve(page.store, book, rule, bound, page.span)
         chosen(page, book, rule, bound, steps)
 
@@ -83,10 +80,7 @@ def chosen(page: Page, book: Book, rule: Rule, bound: Bound, steps: list[Step]) 
     now = next(step for step in steps if step.value == bound.value)
     step = now
     if len(steps) > 1:
-        by_value = {str(each.value): each for each in steps}
-        step = by_value[
-            str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), str(bound.value), key=f"value_{rule.id}_{bound.start}"))
-        ]
+        step = slid(page, bound, {str(each.value): each for each in steps}, f"value_{rule.id}_{bound.start}")
     shifts = max(1.0, page.span.length / SHIFT)
     line = tuning.moved(book.texts[rule.file], bound, step.value).splitlines()[bound.line - 1].strip()
     words = {
@@ -113,6 +107,17 @@ def chosen(page: Page, book: Book, rule: Rule, bound: Bound, steps: list[Step]) 
     confirmed(page, step.lost)
 
 
+def slid(page: Page, bound: Bound, by_value: dict[str, Step], key: str) -> Step:
+    """The value that is looked at, which stands in the address; else the one in force."""
+
+    def moved() -> None:
+        st.query_params["value"] = str(st.session_state[key])
+
+    asked = st.query_params.get("value", "")
+    st.session_state[key] = asked if asked in by_value else str(bound.value)
+    return by_value[str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), key=key, on_change=moved))]
+
+
 def rate(value: float) -> str:
     """A rate with as many digits as it deserves."""
     return number(round(value)) if value >= 10 or value == round(value) else f"{value:.1f}"
@@ -132,14 +137,13 @@ def flat(alert: dict[str, Any]) -> dict[str, Any]:
 
 def written(page: Page, book: Book, rule: Rule) -> None:
     """The text of the rule, to be changed and tried."""
-    st.subheader(page.say("tuning.text"), anchor=False)
+    st.markdown(f"**{page.say('tuning.text')}**")
     with st.container(key="draft"):
         text = st.text_area(page.say("tuning.text"), book.texts[rule.file], height=380, key=f"text_{rule.id}", label_visibility="collapsed")
     if not st.button(page.say("tuning.try"), key="try", type="primary"):
         st.markdown(f":gray[{page.say('tuning.nothing_saved')}]")
         return
     with st.spinner(page.say("tuning.judging")):
-        demand("rules")
         told(page, rule, trying.text(page.store, book, rule, text, page.span))
 
 

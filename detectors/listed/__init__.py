@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from records.model import Text
 from records.query import Query
+from records.schema import ASSET
 from records.search import Match, Or
+from records.store.columns import flat
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -94,5 +96,5 @@ def _others(store: Store, row: Words, devices: Iterable[ListedAsset]) -> list[Wo
     asked = sorted({address for device in devices for address in device.addresses} - set(row["addresses"]))
     if not asked:
         return []
-    rows = store.read("asset", Query(where=Or(tuple(Match("addresses", address) for address in asked)), limit=MOST_OTHERS)).to_pylist()
-    return [each for each in rows if each["id"] != row["id"]]
+    rows = store.read("asset", Query(where=Or(tuple(Match("addresses", address) for address in asked)), limit=MOST_OTHERS))
+    return [each for each in flat(ASSET, rows) if each["id"] != row["id"]]

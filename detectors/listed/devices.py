@@ -10,7 +10,9 @@ from detectors.placing import LIST
 from records.addresses import is_mac
 from records.facts import current
 from records.query import Query, Terms
+from records.schema import ASSET
 from records.search import And, Match, Or
+from records.store.columns import flat
 from records.store.rows import asset_from
 from records.wording import role_words
 from sensors.protocol import protocols, title_of
@@ -70,7 +72,7 @@ def compare_zones(store: Store, entries: Sequence[ListedZone], plant: Plant) -> 
 def _seen(store: Store) -> Iterator[Row]:
     query = Query(sort="id", limit=PAGE)
     while True:
-        rows = store.read("asset", query).to_pylist()
+        rows = flat(ASSET, store.read("asset", query))
         yield from (row for row in rows if row["addresses"])
         if len(rows) < PAGE:
             return

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from detectors.policy.zones import Conduit, Network, Policy, Zone
     from detectors.rulebook.match import Predicate
-    from records.effects import Effect
 
 # A target says how much protection a zone is worth (IEC 62443-3-2): so much does a breach of it weigh.
 LEVELS: Final = {None: "medium", 0: "low", 1: "low", 2: "medium", 3: "high", 4: "high"}
@@ -207,7 +206,7 @@ def _told(conduit: Conduit) -> Text:
 def _cases(policy: Policy, pair: Pair) -> dict[str, Any] | None:
     """Cases for whoever copies the rule: one that breaks the policy, one with the ends exchanged or, within a zone, one that the policy allows."""
     here, there = _address(policy, pair.source), _address(policy, pair.destination)
-    effect = next((effect.name for effect in EFFECTS if effect.access != "report" and not any(_lets(each, effect) for each in pair.conduits)), None)
+    effect = next((effect.name for effect in EFFECTS if effect.access != "report" and not any(each.lets(effect) for each in pair.conduits)), None)
     if here is None or there is None or (effect is None and not pair.conduits[0].protocols):
         return None
     ends = {"source.ip": here, "destination.ip": there}
@@ -217,10 +216,6 @@ def _cases(policy: Policy, pair: Pair) -> dict[str, Any] | None:
     if elsewhere:
         quiet.append({"source.ip": elsewhere, "destination.ip": there} | forbidden)
     return {"fires": [ends | forbidden], "quiet": quiet}
-
-
-def _lets(conduit: Conduit, effect: Effect) -> bool:
-    return effect.name in conduit.effects or effect.access in conduit.access or not (conduit.effects or conduit.access)
 
 
 def _address(policy: Policy, name: str) -> str | None:

@@ -11,11 +11,13 @@ from detectors.policy.reading import Reading
 from detectors.rulebook.problems import Fault, nearest, text
 from records.effects import ACCESSES, EFFECTS
 from records.model import Text
+from records.plant import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from detectors.rulebook.document import Document
+    from records.effects import Effect
 
 Network = IPv4Network | IPv6Network
 
@@ -23,14 +25,16 @@ OUTSIDE: Final = "outside"  # every address that is in no zone
 MOST_ZONES: Final = 40  # each pair of them is a rule
 MOST_MEMBERS: Final = 5000
 KEYS: Final = frozenset({"policy", "title", "title_zh", "zones", "conduits"})
-ZONE_KEYS: Final = frozenset({"title", "title_zh", "members", "inside", "target"})
+ZONE_KEYS: Final = frozenset({"title", "title_zh", "members", "inside", "target", "level"})
 CONDUIT_KEYS: Final = frozenset({"from", "to", "protocols", "access", "effects"})
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A group of hosts that have the same needs. `inside` names the zone that it is a part of; `target` is its security level target (SL-T), 0 to 4."""
+    """A group of hosts that have the same needs. `inside` names the zone that it is a part of; `target` is its security level target (SL-T), 0 to 4;
+    `level` its Purdue level, 0 to 5: where it has none, that of the zone around it.
+    """
 
     name: str
     title: Text
@@ -38,6 +42,7 @@ class Zone:
     inside: str | None
     target: int | None
     line: int
+    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,14 @@ class Conduit:
     access: tuple[str, ...]
     effects: tuple[str, ...]
     line: int
+
+    def lets(self, effect: Effect) -> bool:
+        """Whether it lets an effect through, over one of its protocols."""
+        return effect.name in self.effects or effect.access in self.access or not (self.effects or self.access)
+
+    def carries(self, protocol: str) -> bool:
+        """Whether it lets anything through over this protocol."""
+        return not self.protocols or protocol in self.protocols
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,10 @@ class Policy:
             name = self.zones[name].inside or ""
         return tuple(found)
 
+    def level(self, name: str) -> int | None:
+        """The Purdue level of a zone, or of the innermost zone around it that has one."""
+        return next((level for zone in self.above(name) if (level := self.zones[zone].level) is not None), None)
+
     def between(self, source: str, destination: str) -> tuple[Conduit, ...]:
         """The conduits that lead from one zone to another: a conduit of a zone is one of the zones inside it, too.
 
@@ -82,6 +99,14 @@ class Policy:
             return tuple(conduit for conduit in self.conduits if conduit.source == conduit.destination and conduit.source in around)
         leaving, entering = self.above(source) or (source,), self.above(destination) or (destination,)
         return tuple(conduit for conduit in self.conduits if conduit.source in leaving and conduit.destination in entering)
+
+    def lets(self, source: str, destination: str, protocol: str, effect: Effect) -> bool:
+        """Whether hosts of one zone may do this to those of another: ask for it, or report what these may ask for."""
+        there, back = self.between(source, destination), self.between(destination, source)
+        if source == destination and (source == OUTSIDE or not there):
+            return True
+        asked = any(conduit.carries(protocol) and conduit.lets(effect) for conduit in there)
+        return asked or (effect.access == "report" and any(conduit.carries(protocol) for conduit in back))
 
     def parts(self, name: str) -> tuple[Zone, ...]:
         """The zones inside a zone, however deep."""
@@ -134,15 +159,19 @@ class _Reading(Reading):
 
     def _zone(self, name: str, part: dict[str, Any], path: tuple[str, str]) -> Zone:
         self.keys(part, ZONE_KEYS, *path)
-        target = part.get("target")
-        if target is not None and (isinstance(target, bool) or target not in range(5)):
-            self.fault(Fault("zone-target", name=target), *path, "target")
-            target = None
+        target, level = (self._number(part, key, known, path) for key, known in (("target", range(5)), ("level", LEVELS)))
         if name == OUTSIDE:
             self.fault(Fault("zone-reserved", name=name), *path)
         members = tuple(self._members(part, path))
         inside = str(part["inside"]) if "inside" in part else None
-        return Zone(name, self.title(part, name, *path), members, inside, target, self.document.line(*path))
+        return Zone(name, self.title(part, name, *path), members, inside, target, self.document.line(*path), level)
+
+    def _number(self, part: dict[str, Any], key: str, known: Container[int], path: tuple[str, str]) -> int | None:
+        value: Any = part.get(key)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value in known):
+            return value
+        self.fault(Fault(f"zone-{key}", name=value), *path, key)
+        return None
 
     def _members(self, part: dict[str, Any], path: tuple[str, str]) -> Iterator[Network]:
         values: Any = part.get("members", [])

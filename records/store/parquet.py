@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
-from records.store.columns import RELEASED, SORTABLE, conform, nothing, numbered, stored
+from records.store.columns import RELEASED, SORTABLE, conform, flat, nothing, numbered, stored
 from records.store.engine import FILES, ROWS
 from records.store.extracts import SUFFIXES, Making, beside, file_of
 from records.store.manifest import File
@@ -114,12 +114,12 @@ def _distinct(table: Table, rows: pa.Table) -> tuple[pa.Table, int, tuple[str, .
     conflicts: list[str] = []
     for number, name in enumerate(cast("list[str]", column.to_pylist())):
         if name in first:
-            row = rows.slice(number, 1).to_pylist()[0]
+            (row,) = flat(table, rows.slice(number, 1))
             if row != first[name]:
                 conflicts.append(f"{table.name}/{name}")
             continue
         if name in often:
-            first[name] = rows.slice(number, 1).to_pylist()[0]
+            (first[name],) = flat(table, rows.slice(number, 1))
         keep.append(number)
     twice = rows.num_rows - len(keep) - len(conflicts)
     return rows.take(pa.array(keep, pa.int64())), twice, tuple(conflicts)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK: Final = "lock"
+LONGEST: Final = 20  # digits of a process's number
 
 
 def check_place(path: Path, write: bool) -> None:
@@ -45,6 +46,9 @@ def locked(path: Path) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        writer = os.pread(handle, LONGEST, 0).decode("ascii", "replace").strip() or "?"
         os.close(handle)
-        raise StoreError("store.in_use", path=path) from error
+        raise StoreError("store.in_use", path=path, process=writer) from error
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, b"%d" % os.getpid(), 0)  # for whoever finds it locked
     return handle

@@ -183,10 +183,14 @@ def _dated(told: dict[str, Any]) -> dict[str, Any]:
 def asset_from(row: Mapping[str, Any]) -> Asset:
     """The asset of a flat row, also of one that was stored before facts had their own times."""
     facts = tuple(Fact(**_timed(each)) for each in _list(row.get("facts"))) or facts_of(row)
-    conflicts = tuple(Conflict(**_timed(each)) for each in _list(row.get("conflicts")))
     told: dict[str, Any] = {name: row[name] for name in ("id", "name", "first", "last", "vendor", "model", "firmware", "serial", "role", "zone", "level")}
     told |= {name: tuple(row.get(name) or ()) for name in ("addresses", "sources", "aliases")}
-    return Asset(**told, criticality=row.get("criticality"), site=row["observer.site"], facts=facts, conflicts=conflicts)
+    return Asset(**told, criticality=row.get("criticality"), site=row["observer.site"], facts=facts, conflicts=conflicts_of(row))
+
+
+def conflicts_of(row: Mapping[str, Any]) -> tuple[Conflict, ...]:
+    """The conflicts of a flat row."""
+    return tuple(Conflict(**_timed(each)) for each in _list(row.get("conflicts")))
 
 
 def _list(told: Any) -> list[dict[str, Any]]:

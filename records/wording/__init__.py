@@ -15,7 +15,12 @@ import os
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from records.addresses import virtual_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LANGUAGES: Final = ("en", "zh")
 
@@ -52,6 +57,12 @@ def say_or(key: str, language: str, word: str) -> str:
 def role_words(role: str | None, language: str) -> str:
     """An asset's role in words; empty where it is not known."""
     return say_or(f"role.{role}", language, role) if role else ""
+
+
+def device_words(addresses: Iterable[str], parts: Iterable[object], language: str) -> str:
+    """What a device is: its maker, model and the like, or that routers stand in for each other with it."""
+    protocol = next(filter(None, map(virtual_of, addresses)), None)
+    return " ".join(str(part) for part in parts if part) or (say("asset_virtual", language, protocol=protocol) if protocol else "")
 
 
 def source_words(source: str, language: str) -> str:

@@ -13,7 +13,7 @@ from sensors.engine.dissecting import add_text, end_row, open_row
 from sensors.engine.octets import borrow, entry, kernel, u8, u32be
 from sensors.engine.tables import FAILURE, REPORT, SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
-from sensors.statements import LEASED, Statement, ip_text, mac_of, present, words
+from sensors.statements import LEASED, SERVES, Statement, ip_text, mac_of, present, words
 
 COOKIE_AT, OPTIONS_AT = 236, 240
 MOST_OPTIONS: Final = 128
@@ -113,7 +113,7 @@ def tells(octets: bytes) -> tuple[Statement, ...]:
         each = [ip_text(routers[at : at + 4]) for at in range(0, min(len(routers), 16), 4)]
         told += [Statement((router,), (("role", "gateway", LEASED),)) for router in present(*each)]
         server = ip_text(found.get(SERVER, b""))
-        told += [Statement((server,), (("role", "server", LEASED),))] if server else []
+        told += [Statement((server,), (("role", "server", SERVES),))] if server else []
     return tuple(told)
 
 

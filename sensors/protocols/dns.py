@@ -49,5 +49,6 @@ DNS: Final = Protocol(
     errors=ERRORS,
     spelled=spelled,
     infrastructure=True,
+    serves=("dns_answer", "dns_notified", "dns_updated"),
     tells=tells,
 )

@@ -86,5 +86,6 @@ NBNS: Final = Protocol(
     errors=ERRORS,
     spelled=spelled,
     infrastructure=True,
+    serves=("nbns_register_answer", "nbns_refresh_answer"),  # a name server's; that a name is had already, which its holder may say, is a failure
     tells=tells,
 )  # fmt: skip

@@ -79,4 +79,5 @@ NTP: Final = Protocol(
     udp=(123,),
     anomalies=ANOMALIES,
     infrastructure=True,
+    serves=("ntp_answer",),
 )

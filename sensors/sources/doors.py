@@ -5,36 +5,26 @@ pcap-over-IP is a pcap or pcapng, one end of a connection of TCP to the other, a
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from records.errors import InputError, UsageError
+from sensors.sources.folders import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
-
-    from _typeshed import WriteableBuffer
-
 CALLS, ANSWERS = "tcp", "tcp-listen"
 PORT: Final = 57012
 MOST_LINES: Final = 16  # peers of one door at a time
 WAKE_S: Final = 0.2
 CONNECT_S: Final = 10.0
-LOOK_S: Final = 1.0  # between looks at a folder
-SETTLED_S: Final = 5.0  # since a file was written last
-READ: Final = "read"  # the folder of what was read, inside the other
-READING: Final = ".reading"  # in it: who is reading, and the name of the file that is being read
-REMEMBERED: Final = 64  # files that were read last, of which it is seen that they are written on
 FIRST_S, LONGEST_S = 1.0, 30.0  # until the next try: twice as long each time, until something came
 
 
@@ -184,101 +174,6 @@ class Listener:
     def close(self) -> None:
         """Nobody comes in any more."""
         self._socket.close()
-
-
-class Folder:
-    """A folder into which capture files fall. What was read is moved into one inside it, so that it is read once, whatever ends meanwhile."""
-
-    def __init__(self, place: str) -> None:
-        self.name, self._folder = place, Path(place)
-        if not self._folder.is_dir():
-            raise UsageError("capture.missing", file=place)
-        self._seen: dict[Path, tuple[int, int, float]] = {}
-        self.half, self._half = self._left()
-        self._done: dict[Path, int] = {}  # where what was read last lies now, and how much there was of it
-
-    def run(self, taker: Taker) -> None:
-        """See `Door`."""
-        reason = ""
-        if self.half:
-            taker.say(**{"half" if taker.run == self.half else "doubled": str(self._folder / self._half)})
-        while not taker.stopped.wait(LOOK_S):
-            try:
-                for path in self._settled():
-                    if not taker.stopped.is_set():
-                        self._read(taker, path)
-                self._look_back(taker)
-                reason = ""
-            except OSError as error:  # the folder is gone, or may not be written
-                if (why := error.strerror or str(error)) != reason:
-                    taker.say(away=self.name, reason=why)
-                reason = why
-
-    def _left(self) -> tuple[str, str]:
-        """Who was killed while reading a file that is still there, and that file; two empty ones where nobody was."""
-        with suppress(OSError):
-            run, _, name = os.fsdecode((self._folder / READ / READING).read_bytes()).partition("\n")
-            if name and (self._folder / name).is_file():
-                return run, name
-        return "", ""
-
-    def _settled(self) -> list[Path]:
-        """The files that nobody has written for a while, oldest first; before them what was left half read."""
-        now, seen = time.monotonic(), dict[Path, tuple[int, int, float]]()
-        for path in self._folder.iterdir():
-            if not path.name.startswith(".") and path.is_file():
-                told = path.stat()
-                size, changed, since = self._seen.get(path, (-1, -1, now))
-                seen[path] = (told.st_size, told.st_mtime_ns, since if (size, changed) == (told.st_size, told.st_mtime_ns) else now)
-        self._seen = seen
-        return sorted(
-            (path for path, (_, _, since) in seen.items() if now - since >= SETTLED_S), key=lambda path: (path.name != self._half, seen[path][1], path.name)
-        )
-
-    def _read(self, taker: Taker, path: Path) -> None:
-        done = self._folder / READ
-        done.mkdir(exist_ok=True)
-        (done / READING).write_bytes(os.fsencode(f"{taker.run}\n{path.name}"))
-        with path.open("rb", buffering=0) as file:
-            growing = Growing(file, taker.stopped)
-            read = taker.take_in(self.name, cast("BinaryIO", growing), None, str(path))
-            size = file.tell()
-        if read or not taker.stopped.is_set():  # else it may be that nothing more is taken in
-            moved = path.rename(done / path.name)
-            (done / READING).unlink(missing_ok=True)
-            self._done = dict([*self._done.items(), (moved, size)][-REMEMBERED:])
-
-    def _look_back(self, taker: Taker) -> None:
-        """Say what was written on after it had been read."""
-        for path, size in list(self._done.items()):
-            with suppress(FileNotFoundError):
-                if path.stat().st_size > size:
-                    del self._done[path]
-                    taker.say(grew=str(path))
-
-    def close(self) -> None:
-        """A file is closed where it ended."""
-
-
-class Growing(io.RawIOBase):
-    """A file that may still be written: it ends where nobody has written it for a while."""
-
-    def __init__(self, file: io.FileIO, stopped: Event) -> None:
-        super().__init__()
-        self._file, self._stopped = file, stopped
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, room: WriteableBuffer, /) -> int:
-        """What there is, after waiting where more may come."""
-        while not (got := self._file.readinto(room)) and self._is_fresh() and not self._stopped.wait(WAKE_S):
-            pass
-        return got or 0
-
-    def _is_fresh(self) -> bool:
-        return abs(time.time() - os.fstat(self._file.fileno()).st_mtime) < SETTLED_S
 
 
 class Sniffed:

@@ -218,7 +218,7 @@ class Feeds:
             return b""
         told = min(clock.time() for clock in list(self._clocks.values()) or [self._last])
         with self._lock:
-            return self._statistics.at(told, [(self._packets[number], self._dropped[number]) for number in range(len(self.interfaces))])
+            return self._statistics.at(told, [(self._packets[number], self._dropped[number], 0) for number in range(len(self.interfaces))])
 
     def look(self) -> list[dict[str, object]]:
         """What doors and captures had to say."""

@@ -14,7 +14,7 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from records.errors import InputError
+from records.errors import BalefireError, InputError
 from sensors.sources import cards
 from sensors.sources.filters import NOTHING
 
@@ -54,6 +54,9 @@ class Ring:
             raise InputError("live.privilege", interface=name) from None
         try:
             self._open(program, memory, octets)
+        except BalefireError:
+            self.socket.close()
+            raise
         except OSError as error:
             self.socket.close()
             raise InputError("live.unreadable", interface=name, reason=error.strerror or str(error)) from error
@@ -64,7 +67,7 @@ class Ring:
         opened.setsockopt(SOL_PACKET, IGNORE_OUTGOING, 1)
         opened.setsockopt(socket.SOL_SOCKET, TIMESTAMPS, 1)  # a packet has the time at which it came, for all sockets, not that at which it is put into a ring
         opened.setsockopt(SOL_PACKET, RX_RING, struct.pack("=7I", BLOCK, octets // BLOCK, FRAME, octets // FRAME, RETIRE_MS, 0, 0))
-        wanted = program.instructions if program is not None else b""
+        wanted = program.instructions(self.name) if program is not None else b""
         if self.group is not None:
             _attach(opened, NOTHING)  # until it is one of its group, it would have what the others have
         elif wanted:

@@ -13,13 +13,15 @@ from uuid import uuid4
 
 import numpy as np
 
-from records.errors import InputError
+from records.errors import InputError, UsageError
 from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32le
 from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.cards import CARD
+from sensors.sources.links import Links
 from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_now, index_of, put_there, reserve
+from sensors.sources.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,8 +117,10 @@ class Rings:
         self.cursors.number = range(len(names))
         self._of = {name: self.cursors[name] for name in CURSOR.names or ()}  # a field of a row takes long to find
         self._statistics = Statistics()
+        self.links = Links(self.names)
         self._dropped = [0] * len(names)  # of rings that are closed
         self._before = [0] * len(names)  # packets that were taken from those
+        self._stepping = Stepping() if fellows is None else None
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
         self.rings: list[Ring | None] = [None] * len(names)
         self.rings = [self._ring(number) for number in range(len(names))]
@@ -192,8 +196,8 @@ class Rings:
         return settled(self.cursors, now)
 
     def statistics(self, last: bool = False) -> bytes:
-        """For each interface the time up to which all packets were taken, and what the kernel dropped, as blocks of a pcapng."""
-        return self._statistics.at(self.settled(last), zip(self._of["packets"].tolist(), self.dropped(), strict=True))
+        """For each interface the time up to which all packets were taken, what the kernel dropped and how long none could come, as blocks of a pcapng."""
+        return self._statistics.at(self.settled(last), zip(self._of["packets"].tolist(), self.dropped(), self.links.dark(), strict=True))
 
     def dropped(self) -> list[int]:
         """What was lost of each interface by now."""
@@ -212,8 +216,8 @@ class Rings:
         return any((ring.index if ring else 0) != index_now(name) for name, ring in zip(self.names, self.rings, strict=True))
 
     def look(self) -> list[dict[str, object]]:
-        """Which interfaces are "gone" or "back" since the last look. What comes again is listened to as before."""
-        said = self.doubt()
+        """Which interfaces are "gone" or "back", down or up, since the last look. What comes again is listened to as before."""
+        said = self.doubt() + (self._stepping.look() if self._stepping else [])
         for number, name in enumerate(self.names):
             ring, index = self.rings[number], index_now(name)
             if ring is not None and index != ring.index:
@@ -225,10 +229,10 @@ class Rings:
             if self.rings[number] is None and index:
                 try:
                     self.rings[number] = self._ring(number)
-                except InputError:  # not ready yet: the next look may find it so
+                except (InputError, UsageError):  # not ready yet, or of another kind now: the next look may find it so
                     continue
                 said.append({"back": name})
-        return said
+        return said + self.links.look()
 
     def doubt(self) -> list[dict[str, object]]:
         """Interfaces whose card has a clock that went wrong."""

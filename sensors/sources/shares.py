@@ -21,10 +21,12 @@ from uuid import uuid4
 import numpy as np
 
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
-from sensors.engine.tables import FOREVER, table
+from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Statistics
+from sensors.sources.links import Links
 from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
+from sensors.sources.stepping import STEP_S, Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +120,8 @@ class Shares:
         self._said: list[dict[str, object]] = []
         self._stopped = False
         self._statistics = Statistics()
-        self._now = 0
+        self._links = Links(self.names)
+        self._now, self._stepping = 0, Stepping()
         for share in self._shares:
             self._start(share)
 
@@ -187,14 +190,14 @@ class Shares:
         number, now = self._shares.index(share) + 1, time.monotonic()
         if now - share.since > WELL_S:
             share.wait = 0.0
-        ended: dict[str, object] = {"status": os.waitstatus_to_exitcode(status)}
+        ended = os.waitstatus_to_exitcode(status)
         if share.wait == 0.0:
             share.wait = FIRST_S
             with suppress(OSError):
                 self._start(share)
-                self._said.append({"fell": number} | ended)
+                self._said.append({"fell": number, "status": ended})
                 return
-        self._said.append({"failed": number} | ended | {"lost": share.rings.lose(), "seconds": round(share.wait)})
+        self._said.append({"failed": number, "status": ended, "lost": share.rings.lose(), "seconds": round(share.wait)})
         share.due, share.wait = now + share.wait, min(2 * share.wait, LONGEST_S)
 
     def _load(self) -> None:
@@ -233,9 +236,10 @@ class Shares:
         """The time up to which all packets were merged, and what was taken and lost of each interface."""
         self._load()
         told = [int(first) if share.loaded else share.settled for first, share in zip(self._of["time"], self._shares, strict=True) if share.due == float("inf")]
-        self._now = max(self._now, min(told, default=0))
+        if now := min(told, default=0):
+            self._now = now if now < self._now - STEP_S * SECOND else max(self._now, now)  # the clock was set back
         taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
-        return self._statistics.at(self._now, zip(taken, dropped, strict=True))
+        return self._statistics.at(self._now, zip(taken, dropped, self._links.dark(), strict=True))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were lost."""
@@ -260,7 +264,7 @@ class Shares:
             if time.monotonic() >= share.due and not self._stopped:
                 self._return(number, share)
         said, self._said = self._said, []
-        return said
+        return said + self._links.look() + self._stepping.look()
 
     def _return(self, number: int, share: Share) -> None:
         """One that ended again and again begins anew, with what comes from now on."""

@@ -1,8 +1,8 @@
-"""How long the pages take over a month of a plant, each in a random period: `python -m tests.bench.dashboard` (`make bench-dashboard`).
+"""How long the pages take over a month of a plant, in random periods with random ends: `python -m tests.bench.dashboard` (`make bench-dashboard`).
 
 Within a session from the click on the way to a page to its last chart; in a fresh browser from the address, beside a page that says one word, served alike.
-Each round has a server of its own, which has seen none of the periods, and files that are not in memory; of an Elasticsearch its caches are empty. It fails
-where a page takes longer than it may.
+Each round has a server of its own, which has seen none of the periods; before each page the files are put out of memory, and an Elasticsearch's caches emptied.
+It fails where a page takes longer than it may, and where an alert's packet was not dissected.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import sync_playwright
 
-from dashboards import serve
+from dashboards import queries, serve
 from records.errors import StoreError
+from records.formats import DAY
 from records.store import open_store
 from records.store.contract import ABSENT
 from records.store.elastic import ElasticStore
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from records.query import Span
+
 ROWS: Final = 10_000_000
 ROUNDS: Final = 6
 WITHIN_MS: Final = 1_000.0  # p95, in a session; in a fresh browser, more than the bare page
 WIDE: Final = 1920  # all ways to pages stand beside each other
-PERIODS: Final = ("1h", "8h", "24h", "7d", "all")
+LENGTHS: Final = queries.PERIODS
+PERIODS: Final = (*LENGTHS, "all")
 BARE: Final = "import streamlit as st\n\nst.write('word')\n"
 # How a page is reached: from the navigation, or from a link on another page.
 PAGES: Final = ("", "alerts", "assets", "network", "explore", "rulebook", "coverage", "suppressions", "duties", "reports", "audit")
@@ -54,6 +58,9 @@ WATCH: Final = """() => {
 # What the page before does of itself is over: a run that is under way when one clicks would be taken for the one that the click asks for.
 QUIET: Final = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 
+# What has to be on a page for its time to be one: else it was fast for showing nothing.
+SHOWN: Final = {"alert": ".dissection .octet"}
+
 Times = dict[str, list[float]]
 
 
@@ -62,8 +69,15 @@ def ready(page: Page, fresh: bool) -> float:
     return float(page.wait_for_function(READY, arg=fresh, polling="raf", timeout=120_000).json_value())
 
 
-def clicked(page: Page, way: str) -> float:
-    """Follow the first such link; how long it took."""
+def some_period(whole: Span, chance: random.Random) -> str:
+    """Any length, ending at any moment at which there was so much before, as an address has it."""
+    name = chance.choice(PERIODS)
+    return f"range={name}&until={chance.randint(whole.since + min(LENGTHS.get(name, DAY), whole.length), whole.until)}"
+
+
+def clicked(page: Page, place: str, way: str) -> float:
+    """Follow the first such link, nothing of the store at `place` being in memory; how long it took."""
+    forget(place)
     page.wait_for_timeout(200)
     page.wait_for_function(QUIET, polling="raf")
     page.evaluate(WATCH)
@@ -71,22 +85,24 @@ def clicked(page: Page, way: str) -> float:
     return ready(page, False)
 
 
-def within(browser: Browser, base: str, period: str, chance: random.Random, times: Times) -> None:
+def within(browser: Browser, base: str, place: str, whole: Span, chance: random.Random, times: Times) -> None:
     """One session through all pages in a random order."""
     with visiting(browser, base, width=WIDE) as visit:
-        visit.page.goto(f"{base}/audit?lang=en&range={period}")
+        visit.page.goto(f"{base}/audit?lang=en&{some_period(whole, chance)}")
         ready(visit.page, True)
         for address in chance.sample(PAGES[:-1], len(PAGES) - 1):
-            times.setdefault(address, []).append(clicked(visit.page, f'[data-testid=stTopNavLink][href$="/{address}"]'))
-            for name, (place, way) in BEHIND.items():
-                if place == address and visit.page.locator(way).count():
-                    times.setdefault(name, []).append(clicked(visit.page, way))
+            times.setdefault(address, []).append(clicked(visit.page, place, f'[data-testid=stTopNavLink][href$="/{address}"]'))
+            for name, (before, way) in BEHIND.items():
+                if before == address and visit.page.locator(way).count():
+                    times.setdefault(name, []).append(clicked(visit.page, place, way))
+                    if name in SHOWN and not visit.page.locator(SHOWN[name]).count():
+                        sys.exit(f"{name}: there is no {SHOWN[name]} on it: {visit.page.url}")
 
 
-def afresh(browser: Browser, base: str, address: str, period: str) -> float:
+def afresh(browser: Browser, base: str, address: str = "", period: str = "range=all") -> float:
     """A fresh browser at one page."""
     with visiting(browser, base, width=WIDE) as visit:
-        visit.page.goto(f"{base}/{address}{'&' if '?' in address else '?'}lang=en&range={period}")
+        visit.page.goto(f"{base}/{address}{'&' if '?' in address else '?'}lang=en&{period}")
         return ready(visit.page, True)
 
 
@@ -116,6 +132,16 @@ def made(place: str, seed: int, rows: int) -> None:
         store.close()
 
 
+def extent_of(place: str) -> Span:
+    """From the oldest to the newest packet."""
+    store = open_store(place)
+    whole = queries.extent(store)
+    store.close()
+    if whole is None:
+        sys.exit(f"{place}: there is nothing in it")
+    return whole
+
+
 def forget(place: str) -> None:
     """Let go of what was read before: the kernel of these files, an Elasticsearch of what it worked out."""
     if "://" in place:
@@ -136,16 +162,17 @@ def measured(place: str, home: Path, rounds: int, seed: int) -> tuple[Times, Tim
     with ExitStack() as stack, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         plain = stack.enter_context(bare(home))
-        afresh(browser, plain, "", "all")  # the first one starts what a server starts once
+        whole = extent_of(place)
+        afresh(browser, plain)  # the first one starts what a server starts once
         for _ in range(rounds):
             forget(place)
-            period, others = (order := chance.sample(PERIODS, len(PERIODS)))[0], order[1:]
             with serving(home, place) as base:
-                afresh(browser, base, "audit", period)
-                within(browser, base, period, chance, inside)
+                afresh(browser, base, "audit", some_period(whole, chance))
+                within(browser, base, place, whole, chance, inside)
                 for address in (*PAGES, *ALSO):
-                    fresh.setdefault(address, []).append(afresh(browser, base, address, chance.choice(others)))
-                    fresh.setdefault("bare", []).append(afresh(browser, plain, "", "all"))
+                    forget(place)
+                    fresh.setdefault(address, []).append(afresh(browser, base, address, some_period(whole, chance)))
+                    fresh.setdefault("bare", []).append(afresh(browser, plain))
         browser.close()
     return inside, fresh
 

@@ -1,7 +1,7 @@
 """`python -m tests.bench.live`: what a live sensor loses, what it takes of a core, and how soon an alert is told. Between two network namespaces; needs root.
 
 Frames are put into a ring of the kernel's once and sent again and again, so that the sender costs little. A figure is printed only where the counts agree:
-what was sent is what was taken and what the kernel said it dropped.
+what was sent is what was taken and what the kernel said it dropped. It ends with 1 where a limit does not hold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tests.test_watch import told_after
+from tests.test_watch import MOST_S, told_after
 from tests.veth import ROOT, wires
 from tests.wire import Talk, mbap, read, registers
 
@@ -33,6 +33,8 @@ SOL_PACKET, TX_RING, VERSION, V2 = 263, 13, 10, 1
 FRAME: Final = 256
 FRAMES: Final = 2048
 SEND_REQUEST: Final = 1
+LEAST: Final = 500_000  # packets a second that are sent as fast as it goes, none of which is lost
+CORE: Final = 5.0  # per cent of one that listening takes at 100,000 a second
 PAYLOAD_AT: Final = 32  # tpacket2_hdr
 
 
@@ -93,6 +95,15 @@ def listened(wire: Wires, packets: int, rate: float, processes: int) -> dict[str
     return told | ended | {"cpu": times}
 
 
+def missed(told: dict[str, Any], rate: float) -> list[str]:
+    """The limits that these figures do not keep; `rate`: at which it was to be sent, 0 as fast as it goes."""
+    reached, core = told["packets"] / told["seconds"], told["cpu"][0] / told["seconds"] * 100
+    failed = [f"{told['dropped']:,.0f} packets lost at {reached:,.0f} a second"] if told["dropped"] else []
+    failed += [f"sent {reached:,.0f} packets a second, fewer than {LEAST:,}"] if not rate and reached < LEAST else []
+    failed += [f"{core:.1f} % of a core, more than {CORE} at {rate:,.0f} a second"] if rate and len(told["cpu"]) == 1 and core > CORE else []
+    return failed
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,16 +113,22 @@ def main() -> None:
     if chosen.send:
         print(json.dumps(send(chosen.send[0], int(chosen.send[1]), float(chosen.send[2]))))
         return
+    failed: list[str] = []
     with wires() as wire:
         for rate, packets, processes in ((0.0, chosen.packets, 1), (100_000.0, chosen.packets // 2, 1), (100_000.0, chosen.packets // 2, 2)):
             told = listened(wire, packets, rate, processes)
+            failed += missed(told, rate)
             each = " + ".join(f"{seconds / told['seconds'] * 100:.1f}" for seconds in told["cpu"])
             print(
                 f"{told['packets'] / told['seconds']:,.0f} packets/s, read by {processes}: {told['dropped']:,.0f} of {told['packets']:,.0f} lost, "
                 f"{each} % of a core ({sum(told['cpu']) / told['packets'] * 1e9:.0f} ns a packet)"
             )
     with tempfile.TemporaryDirectory() as folder:
-        print(f"a write is told after {told_after(Path(folder), {}):.2f} s")
+        soon = told_after(Path(folder), {})
+    print(f"a write is told after {soon:.2f} s")
+    failed += [f"a write is told after {soon:.2f} s, later than {MOST_S}"] if soon > MOST_S else []
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 if __name__ == "__main__":

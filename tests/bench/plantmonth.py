@@ -1,8 +1,12 @@
-"""A month of a plant as a dashboard is asked about it: activities between known assets, points, what two sensors saw each minute, findings and their alerts."""
+"""A month of a plant as a dashboard is asked about it: activities between known assets, points, what two sensors saw each minute, findings and their alerts,
+and the packets that are kept for them.
+"""
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,9 +15,11 @@ import pyarrow as pa
 from detectors.rulebook import versions
 from records.assets import asset_of
 from records.facts import Fact
-from records.model import Batch, Term, Text
+from records.model import Batch, Evidence, PacketRef, Term, Text
 from records.schema import POINT, arrow_table
 from records.store.contract import Commit
+from sensors.pcapng import Interface, Packet, Writer
+from tests import wire
 from tests.bench.history import DEVICES, HOSTS, START, Truth, batches
 from tests.browser.waterworks import MINUTE, SITE, alert, coverage, finding, table
 
@@ -24,8 +30,9 @@ if TYPE_CHECKING:
 SENSORS: Final = ("bench", "SPAN-2")  # the first as the activities have it
 BLIND: Final = 97  # of so many minutes the second sensor misses the first
 POINTS: Final = 3  # of a device, a row an hour
-ACCUSED: Final = 16  # findings of a commit
+ACCUSED: Final = 160  # findings of a commit
 RULES: Final = ("station-acts", "absent-object-read", "identity-read")  # that found something
+NAMED: Final = (4, 5)  # packets of a finding: what was asked and answered, after the handshake
 SCORES: Final = (22.0, 31.0, 49.0, 66.0, 28.0, 91.0)
 
 
@@ -47,8 +54,9 @@ def fill(store: Store, seed: int, rows: int) -> None:
         times = activities.column("@timestamp").cast(pa.int64())
         until = times[-1].as_py() // MINUTE * MINUTE
         found = findings(number, activities, known)
+        kept = tuple(evidence(each) for each in found)
         batch = Batch(activities=named(activities, known), points=points(seed + number, since, until), coverage=table("coverage", seen(since, until)))
-        store.write(Commit(batch, found, tuple(alert(each) for each in found), () if number else tuple(known.values())))
+        store.write(Commit(batch, found, tuple(alert(each) for each in found), () if number else tuple(known.values()), evidence=kept))
         since = until
 
 
@@ -103,7 +111,21 @@ def findings(number: int, activities: pa.Table, known: dict[str, Asset]) -> tupl
             "source": row["source.ip"],
             "destination": row["destination.ip"],
             "rule": RULES[at % len(RULES)],
+            "packets": tuple(PacketRef(f"{identity}.pcap", which, time + which * wire.MS) for which in NAMED),
         }
         one = finding(identity, time, (Term("First time", "首次", score),), words, words, **about)
         made.append(replace(one, alert=f"a{identity}"))
     return tuple(made)
+
+
+def evidence(found: Finding) -> Evidence:
+    """What is kept for a finding: the conversation that it is about, from its handshake on."""
+    talk = wire.Talk(str(found.source), str(found.destination), time=found.time).open()
+    talk.ask(wire.mbap(1, wire.read(16, 10)), wire.mbap(1, wire.registers(*range(100, 110))))
+    file, interface = io.BytesIO(), Interface("eth0", wire.ETHERNET, 0)
+    writer = Writer(file)
+    for packet in talk.packets:
+        writer.add(Packet(packet.time, len(packet.data), packet.data, interface))
+    octets, numbers = file.getvalue(), tuple(range(1, len(talk.packets) + 1))
+    size = sum(len(packet.data) for packet in talk.packets)
+    return Evidence(found.id, f"{found.id}.pcap", talk.packets[0].time, talk.packets[-1].time, numbers, 0, size, sha256(octets).hexdigest(), octets)

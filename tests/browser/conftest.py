@@ -3,21 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.visiting import CHROMIUM, FLAGS, Visit, fresh, paging
-from tests.require import need
+from tests.browser.visiting import Visit, chromium, fresh, paging
 
 expect.set_options(timeout=20_000)  # ms; the usual five are too few on a machine that does other work besides
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from sensors.dissection import available
 from sensors.pcapng import read
-from tests.browser.visiting import served, visiting
+from tests.browser.visiting import Visit, served, visiting
 from tests.cli import stored
 from tests.require import need
 
@@ -54,9 +54,10 @@ def test_three_clicks_to_the_packet_and_its_bytes(browser: Browser, demo: str, t
         given.value.save_as(tmp_path / "evidence.pcapng")
     kept = list(read((tmp_path / "evidence.pcapng").read_bytes()))
     assert any(packet.octets.endswith(bytes.fromhex("02060010 03b6")) for packet in kept)
-    if program := shutil.which("capinfos"):
-        told = subprocess.run([program, "-c", "-M", tmp_path / "evidence.pcapng"], capture_output=True, text=True, check=True)
-        assert re.search(rf"Number of packets:\s+{len(kept)}\b", told.stdout)
+    program = shutil.which("capinfos") or ""
+    need("tshark", bool(program), "capinfos, which comes with it, is not installed")
+    told = subprocess.run([program, "-c", "-M", tmp_path / "evidence.pcapng"], capture_output=True, text=True, check=True)
+    assert re.search(rf"Number of packets:\s+{len(kept)}\b", told.stdout)
 
 
 def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(browser: Browser, demo: str) -> None:
@@ -81,3 +82,43 @@ def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(brow
         expect(again.locator(".queue .row:not(.head)")).to_have_count(count)
         again.get_by_role("button", name="已阅").click()
         expect(again.locator(".queue .fresh")).to_have_count(0)
+
+
+def decided(visit: Visit) -> None:
+    """What an analyst does about the demo's attack, found in the list: takes it on and says what it was."""
+    page = visit.page
+    visit.open("/?lang=en&range=all")
+    page.get_by_test_id("stTopNavLink").get_by_text("Alerts").click()
+    page.get_by_text(WROTE["en"]).click()
+    name = page.get_by_placeholder("Your name")
+    name.fill("Li Wei")
+    name.press("Enter")
+    page.get_by_role("button", name="Acknowledge").click()
+    trail = page.locator(".table", has_text="What was decided")
+    expect(trail.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Close with verdict …").click()
+    page.get_by_text("True: it was what it looked like").click()
+    page.get_by_role("textbox", name="What was found or done").fill("A laptop of nobody's *knowing*")
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(trail.locator("tbody tr").first).to_contain_text("A laptop of nobody's *knowing*")
+    expect(trail.locator("tbody tr").first).to_contain_text("Li Wei")
+
+
+def test_an_attack_is_decided_about_and_its_like_hidden(browser: Browser, demo: str) -> None:
+    with visiting(browser, demo) as visit:
+        decided(visit)
+        hidden(visit)
+
+
+def hidden(visit: Visit) -> None:
+    """… and that its like is to be hidden, which is asked twice: it was found true."""
+    page = visit.page
+    page.get_by_role("button", name="Suppress …").click()
+    reason = page.get_by_role("textbox", name="Why are these findings expected?")
+    reason.fill("The laptop has a place of its own now")
+    reason.blur()
+    page.get_by_text("I have read that this would have hidden what was found true").click()
+    page.get_by_role("button", name="Suppress", exact=True).click()
+    expect(page.get_by_text("it hides from the newest packet on")).to_be_visible()
+    page.get_by_test_id("stTopNavLink").get_by_text("Suppressions").click()
+    expect(page.locator(".table", has_text="Li Wei")).to_contain_text("The laptop has a place of its own now")

@@ -9,6 +9,7 @@ import pytest
 
 from records.facts import asset_id
 from tests.browser.visiting import Visit, served
+from tests.cli import lines, one
 from tests.test_hostile_names import FORMULAS, NAMES, place
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ SCRIPT = "<script>alert(1)</script>"
 PAGES = {
     "/assets": (*FORMULAS, SCRIPT), f"/asset?asset={LONG_ONE}": (SCRIPT,), "/alert?id=al4": (SCRIPT,), "/explore?view=table": (*FORMULAS, SCRIPT),
     "/explore?view=roll": (),  # drawn, not written
+    "/audit": (*FORMULAS, SCRIPT), "/coverage": (*FORMULAS, SCRIPT), "/rule?rule=%3Cscript%3Ealert(1)%3C/script%3E": (), "/reports": (), "/rulebook": (),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("home"), request.getfixturevalue("place")) as address:
+    place = request.getfixturevalue("place")
+    for number, name in enumerate(NAMES):
+        lines("alert", "note", f"al{number}", "--note", name[:2_000], "--by", name[:60], "--store", place)
+    one("report", "run", "daily", "--format", "json", "--store", place)
+    with served(tmp_path_factory.mktemp("home"), place) as address:
         yield address
 
 
@@ -59,3 +65,23 @@ def test_a_page_shows_them_as_text(path: str, visit: Visit) -> None:
     assert page.locator("script", has_text="alert(1)").count() == 0
     assert "owned" not in page.title()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), "a long name does not widen the page"
+
+
+def test_a_script_that_got_into_a_page_does_not_run(visit: Visit) -> None:
+    """Were one of our components to make an element of a stored text, the browser itself would refuse it."""
+    visit.open("/assets?lang=en")
+    visit.page.evaluate(
+        """() => {
+            const script = document.createElement('script')
+            script.textContent = 'window.owned = 1'
+            const image = document.createElement('img')
+            image.src = 'data:,'
+            image.setAttribute('onerror', 'window.owned = 1')
+            document.body.append(script, image)
+        }"""
+    )
+    visit.page.wait_for_timeout(200)
+    assert visit.page.evaluate("window.owned") is None
+    assert len(visit.faults) == 2
+    assert all("Content Security Policy" in fault for fault in visit.faults)
+    visit.faults.clear()

@@ -13,6 +13,10 @@ from tests.browser.waterworks import HOSTILE, STORY
 
 pytestmark = pytest.mark.browser
 HEADS = {"en": "Chlorine set point on PLC-7 written by a station that never wrote it", "zh": "从未写过该点的工程师站改写了 PLC-7 的加氯设定值"}
+FIRST = {  # what Situation says first; where a Chinese line may break nothing is seen
+    "en": f"Since 22:12: {HEADS['en']}; blind for 4 min on SPAN-2",
+    "zh": re.compile(rf"^22:12 以来：\u200b{HEADS['zh']}；\u200bSPAN-2 有 4 分钟\u200b没有看到数据包$"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_situation(visit: Visit, language: str) -> None:
     visit.open(f"/?lang={language}")
-    expect(visit.page.locator("h1")).to_have_text(HEADS[language])
+    expect(visit.page.locator("h1")).to_have_text(FIRST[language])
     expect(visit.page.get_by_text({"en": "Red warning · level I", "zh": "红色预警"}[language]).first).to_be_visible()
     expect(visit.page.get_by_text("22 Nov 2026, 03:12 (UTC+8)" if language == "en" else "2026-11-22 03:12（UTC+8）")).to_be_visible()
     expect(visit.page.locator(".timeline .blind")).to_have_count(1)
@@ -34,11 +38,21 @@ def test_situation(visit: Visit, language: str) -> None:
     expect(visit.page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(251, 251, 249)")  # the theme is in force
 
 
+def test_from_the_situation_to_what_is_new_and_to_the_shift_book(visit: Visit) -> None:
+    visit.open("/?lang=en&range=24h")
+    expect(visit.page.locator(".timeline text.began")).to_have_text("since 22:12 · PLC-7")
+    visit.page.get_by_role("button", name="What is new").click()
+    expect(visit.page).to_have_url(re.compile(r"/alerts\?.*new=1"))
+    visit.page.go_back()
+    visit.page.get_by_role("button", name="Hand-over text").click()
+    expect(visit.page.locator(".handover textarea, .handover pre").first).to_be_visible()
+
+
 def test_the_wall_turns_between_three_faces(visit: Visit) -> None:
     first = waterworks.NOW // 1_000_000_000 // 45 * 45
     visit.page.clock.set_fixed_time(first)  # what the browser shows, not what is stored
     visit.open("/?view=wall&lang=en&range=24h")
-    expect(visit.page.locator(".wall h1")).to_have_text(HEADS["en"])
+    expect(visit.page.locator(".wall h1")).to_have_text(FIRST["en"])
     expect(visit.page.get_by_test_id("stTopNavLink")).to_have_count(0)
     expect(visit.page.locator(".wall .face").first).not_to_have_class("face off")
     visit.page.clock.set_fixed_time(first + 15)

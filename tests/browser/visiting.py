@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from dashboards import serve
 from tests.require import need
@@ -45,7 +45,7 @@ class Visit:
 
 
 @contextmanager
-def served(home: Path, store: Path, **more: str) -> Generator[str]:
+def served(home: Path, store: Path | str, **more: str) -> Generator[str]:
     """As `serving`, for a browser."""
     need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
     with serving(home, store, **more) as address:
@@ -84,6 +84,16 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     pytest.fail("the dashboard did not start")
+
+
+@contextmanager
+def chromium() -> Generator[Browser]:
+    """A browser until the end of the block; the test is skipped where there is none."""
+    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield started
+        started.close()
 
 
 def fresh(browser: Browser, scheme: Literal["dark", "light"] = "light", width: int = 1280) -> BrowserContext:

@@ -24,7 +24,13 @@ def lldp(world: World, switch: Host, port: int) -> Actor:
 
     name = switch.name.encode()
     told = part(1, b"\4" + switch.mac) + part(2, b"\5" + f"Gi1/0/{port}".encode()) + part(3, struct.pack(">H", 120))
-    told += part(5, name) + part(6, b"Industrial Ethernet switch") + part(8, b"\5\1" + switch.packed + b"\2\0\0\0\1\0") + part(0, b"")
+    told += (
+        part(5, name)
+        + part(6, b"Industrial Ethernet switch")
+        + part(7, bytes((0, 4, 0, 4)))
+        + part(8, b"\5\1" + switch.packed + b"\2\0\0\0\1\0")
+        + part(0, b"")
+    )
     frame = (NEAREST_BRIDGE + switch.mac + b"\x88\xcc" + told).ljust(60, b"\0")
     yield world.now + world.random.randrange(30 * SECOND)
     while True:

@@ -90,7 +90,7 @@ def lease(world: World, who: Host, server: Host) -> int:
         if kind == 3:
             options += bytes((50, 4)) + who.packed
         elif sender is server:
-            options += bytes((51, 4)) + struct.pack(">I", 86400) + bytes((1, 4, 255, 255, 255, 0))
+            options += bytes((51, 4)) + struct.pack(">I", 86400) + bytes((1, 4, 255, 255, 255, 0, 3, 4)) + server.packed
         body = head + who.mac + bytes(10 + 64 + 128) + bytes.fromhex("63825363") + options + b"\xff"
         datagram(world, time, sender, anybody, ports, body.ljust(300, b"\0"))
         time += 30 * MS
@@ -123,6 +123,7 @@ def start(world: World, plant: Plant) -> None:
             world.enter(poll(world, session, slow, 200 * MS), world.now + random.randrange(20 * SECOND))
     world.enter(asks_for_addresses(world, plant))
     server = plant.host("DC-1", "server")
+    arp(world, world.now + SECOND, (server.mac, server.packed), (bytes(6), server.packed))
     for host in (*plant.screens, plant.historian, plant.engineering):
         world.enter(ntp(world, host, server, random.choice((64, 256, 1024)) * SECOND))
         world.enter(names(world, host, server, [f"{other.name.lower()}.plant.local" for other in plant.network.hosts.values()]))
