@@ -110,8 +110,8 @@ def listed(screen: Screen, dead: bool, as_json: bool) -> None:
         screen.note(screen.say("cli.nothing"))
         return
     lines = [
-        [row["id"][:12], Path(row["entry"]).name, row["channel"], row["receiver"][:40], screen.say(f"deliver.status.{row['status']}"), row["tries"],
-         row["changed"][:16].replace("T", " "), row["said"][:40]] for row in rows
+        [row["id"][:12], row["entry"], row["channel"], row["receiver"], screen.say(f"deliver.status.{row['status']}"), row["tries"],
+         row["changed"][:16].replace("T", " "), row["said"]] for row in rows
     ]  # fmt: skip
     names = ("id", "entry", "channel", "receiver", "status", "tries", "changed", "said")
     screen.print(table([(screen.say(f"deliver.column.{name}"), name == "tries") for name in names], lines))
