@@ -39,6 +39,12 @@ def _percent(value: float, language: str, rounding: str) -> str:
     return f"{text} %" if language == "en" else f"{text}%"
 
 
+def per_cent(count: int, whole: int) -> float:
+    """A share in per cent, cut to hundredths; of less than one of them, which is not nothing, all that there is."""
+    cut = min(count, whole) * 10_000 // whole
+    return cut / 100 if cut else count * 100 / whole
+
+
 def share_seen(value: float, language: str) -> str:
     """A coverage in per cent, cut: 99.999 is `99.99 %`, never `100 %`, and 0.004 is `< 0.01 %`, never `0 %`."""
     return _percent(value, language, ROUND_FLOOR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import STATUSES, VERDICTS
-from records.formats import number
+from records.formats import number, per_cent
 from reports.blocks import Cell, Section, Table
 from reports.front import formula, gone, seconds
 from reports.words import DASH
@@ -177,7 +177,7 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
         [
             Cell(" · ".join(filter(None, (each["observer"], each["interface"]))) or DASH),
             words.of(each["seen_minutes"], each["minutes"]),
-            words.share_cell(each["seen_minutes"] * 10_000 // max(1, each["minutes"]) / 100),
+            words.share_cell(per_cent(each["seen_minutes"], max(1, each["minutes"]))),
             words.share_cell(each["grade"]),
             words.of(each["packets"], found["packets"]),
             words.of(each["dropped"], each["packets"] + each["dropped"]),
