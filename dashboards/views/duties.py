@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit
+from dashboards import counting, kit
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
 from dashboards.opening import opened
@@ -181,8 +181,8 @@ def _year_opened() -> None:
 
 def entitled(page: Page, alert: str) -> str:
     """An alert by its title."""
-    row = page.store.get("alert", alert) or {}
-    return f"{row.get(f'title.{page.language}') or '–'} · {alert[:12]}"
+    titles = [getattr(each.title, page.language) for each in counting.alerts(page.store, [alert])]
+    return f"{next(iter(titles), '') or '–'} · {alert[:12]}"
 
 
 def _graded(alert: str) -> None:
