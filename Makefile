@@ -22,7 +22,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report bench-dashboard generated evaluate soak fuzz warm venv lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report bench-dashboard generated evaluate soak fuzz warm venv reports lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -90,6 +90,10 @@ warm: $(VENV)/runtime.stamp
 	@$(BIN)/balefire warm
 
 venv: $(VENV)/runtime.stamp
+
+# What PDF, workbooks, deliveries by SFTP and notifications take beside: the extra `reports`, as the container has it.
+reports: $(VENV)/runtime.stamp
+	$(PIP) install --require-hashes -r requirements-container.txt
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Balefire needs Python 3.11 or newer; name it with make PYTHON=/path/to/python3" >&2; exit 2; }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboards.keeping import kept
 from dashboards.queries import LOOKED_AT, grade, listed
-from records.formats import MINUTE, duration, number, share_missed, share_seen
-from records.query import Span, Terms
+from records.formats import MINUTE, bits, duration, number, share_missed, share_seen
+from records.query import Histogram, Span, Terms
 from records.search import And, Exists, Match, Not, Range
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ MOST: Final = 8  # that are told
 MOST_KNOWN: Final = 200
 RECENT: Final = 500  # newest windows, among which most sensors have one
 SILENT: Final = 3 * MINUTE  # of quiet that is no chance, where others see packets
+MS: Final = 1_000_000
+FINEST: Final = 2880
+BUCKETS: Final = 40  # of the line of one's traffic
 SUMMED: Final = ("packets", "dropped", "decoded_bytes", "undecoded_bytes", "lost")
 
 Key = tuple[str, str]  # observer and interface
@@ -35,6 +39,7 @@ class Health:
     packets: int
     dropped: int
     grade: float | None
+    key: Key
 
     def silent(self, newest: int) -> bool:
         """Whether others see packets, and this one does not. A capture that ends is over, not silent."""
@@ -65,10 +70,46 @@ def _health(store: Store, known: Span, span: Span) -> tuple[list[Health], int]:
             sums["packets"].get(key, 0),
             sums["dropped"].get(key, 0),
             grade({name: sums[name].get(key, 0) for name in SUMMED[2:]}),
+            key,
         )
         for key in chosen
     ]
     return sorted(told, key=lambda each: each.name), len(there)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What one of them saw in a span: bytes by bucket of `interval` nanoseconds (none where it saw no packet), and bits a second while it saw any."""
+
+    interval: int
+    bytes: tuple[tuple[int, int], ...]  # time, bytes
+    rate: float | None
+    gaps: tuple[Span, ...]
+
+
+def traffic(store: Store, span: Span, each: Health) -> Traffic:
+    """Its traffic in a span, in forty buckets or fewer; gaps to the minute (to 1/2880 of a longer span)."""
+    step = max(MINUTE, -(-span.length // FINEST // MINUTE) * MINUTE)
+    interval = max(1, -(-span.length // BUCKETS // step)) * step
+    buckets: Counter[int] = Counter()
+    starts: list[int] = []
+    for row in listed(store.histogram("coverage", span.query(_of(each.key)), Histogram(step, total="bytes"))):
+        starts.append(int(row["time"]))
+        buckets[int(row["time"]) // interval * interval] += int(row["total"] or 0)
+    minutes = store.count("coverage", span.query(_of(each.key)))
+    rate = 8 * buckets.total() / (60 * minutes) if minutes else None
+    gaps = span.without(sorted(starts), step)
+    inside = tuple(gap for gap in gaps if not each.capture or span.since < gap.since < gap.until < span.until)
+    return Traffic(interval, tuple(sorted(buckets.items())), rate, inside)
+
+
+def state(each: Health, told: Traffic, newest: int) -> str:
+    """In a word: is it blind now, did it miss something, is it a capture that is over?"""
+    if each.silent(newest):
+        return "blind"
+    if told.gaps or each.dropped:
+        return "gaps"
+    return "capture" if each.capture else "seeing"
 
 
 def _key(row: dict[str, Any]) -> Key:
@@ -115,3 +156,17 @@ def rows(page: Page, found: list[Health]) -> list[tuple[str, str, str, str, bool
         share = "–" if each.grade is None else share_seen(each.grade, language)
         lines.append((each.name, page.say("health.silent", since=words) if silent else words, drops, share, silent))
     return lines
+
+
+def cards(page: Page, found: list[Health]) -> list[dict[str, Any]]:
+    """The same lines, each behind its state, with its traffic over the period."""
+    told = [(each, traffic(page.store, page.span, each)) for each in found]
+    made: list[dict[str, Any]] = []
+    for (each, seen), (name, last, dropped, share, silent) in zip(told, rows(page, found), strict=True):
+        word = state(each, seen, page.whole.until - 1)
+        axis = {"since": page.span.since // MS, "until": page.span.until // MS, "interval": seen.interval // MS}
+        line = {"points": [(at // MS, count) for at, count in seen.bytes], "gaps": [(gap.since // MS, gap.until // MS) for gap in seen.gaps]}
+        words = {"name": name, "last": last, "dropped": dropped, "share": share, "word": page.say(f"health.{word}")}
+        rate = bits(seen.rate) if seen.rate is not None else "–"
+        made.append({**words, "silent": silent, "state": word, "rate": rate, **axis, **line})
+    return made

@@ -39,6 +39,12 @@ def _percent(value: float, language: str, rounding: str) -> str:
     return f"{text} %" if language == "en" else f"{text}%"
 
 
+def per_cent(count: int, whole: int) -> float:
+    """A share in per cent, cut to hundredths; of less than one of them, which is not nothing, all that there is."""
+    cut = min(count, whole) * 10_000 // whole
+    return cut / 100 if cut else count * 100 / whole
+
+
 def share_seen(value: float, language: str) -> str:
     """A coverage in per cent, cut: 99.999 is `99.99 %`, never `100 %`, and 0.004 is `< 0.01 %`, never `0 %`."""
     return _percent(value, language, ROUND_FLOOR)
@@ -47,6 +53,12 @@ def share_seen(value: float, language: str) -> str:
 def share_missed(value: float, language: str) -> str:
     """What is missing from 100 %, the other way round: never less than it is."""
     return _percent(value, language, ROUND_CEILING)
+
+
+def bits(rate: float) -> str:
+    """Bits a second: `640 b/s`, `41.2 Mb/s`."""
+    place = next((place for place in (3, 2, 1) if rate >= 1000**place), 0)
+    return f"{rate / 1000**place:,.{1 if place else 0}f} {('b', 'kb', 'Mb', 'Gb')[place]}/s"
 
 
 def size(count: int, language: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import STATUSES, VERDICTS
-from records.formats import number
+from records.formats import number, per_cent
 from reports.blocks import Cell, Section, Table
 from reports.front import formula, gone, seconds
 from reports.words import DASH
@@ -177,7 +177,7 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
         [
             Cell(" · ".join(filter(None, (each["observer"], each["interface"]))) or DASH),
             words.of(each["seen_minutes"], each["minutes"]),
-            words.share_cell(each["seen_minutes"] * 10_000 // max(1, each["minutes"]) / 100),
+            words.share_cell(per_cent(each["seen_minutes"], max(1, each["minutes"]))),
             words.share_cell(each["grade"]),
             words.of(each["packets"], found["packets"]),
             words.of(each["dropped"], each["packets"] + each["dropped"]),
@@ -236,9 +236,33 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
             _joined(words.say("table.internet.note"), words.cut(len(pairs), internet["pairs"])),
         ),
         _table(words, "remote", ("protocol", "port", "bytes"), access, words.say("table.remote.note")),
+        *_remote(found, words),
         _table(words, "kinds", ("role", "assets"), kinds),
     ]
     return Section("assets", words.say("assets.title"), words.say("assets.note"), tables)
+
+
+def _remote(found: Row, words: Words) -> list[Table]:
+    """Who used remote access to which asset; nothing of reports of before, which do not tell it."""
+    if "remote" not in found:
+        return []
+    remote: Row = found["remote"]
+    rows = [
+        [
+            Cell(each["asset"] or DASH, None, "strong"),
+            *_sited(each),
+            Cell(str(each["address"] or DASH)),
+            Cell(str(each["from"] or DASH)),
+            Cell(words.say(f"table.remote_pairs.{'yes' if each['outside'] else 'no'}")),
+            Cell(f"{each['protocol']} · {each['port']}"),
+            words.of(each["operations"], remote["operations"]),
+        ]
+        for each in remote["listed"]
+    ]
+    columns = ("asset", *_place(remote["listed"]), "address", "from", "outside", "protocol", "operations")
+    counted = words.say("table.remote_pairs.counted", count=number(remote["outside"]), whole=number(remote["pairs"])) if remote["pairs"] else ""
+    note = _joined(words.say("table.remote_pairs.note"), counted, words.cut(len(rows), remote["pairs"]))
+    return [_table(words, "remote_pairs", columns, rows, note)]
 
 
 def _of_assets(internet: Row, whole: int, words: Words) -> Cell:

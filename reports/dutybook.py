@@ -67,7 +67,7 @@ class Duty:
     regime: str
     title: Text
     regime_title: Text
-    source: str
+    source: Text
     verified: bool
     agencies: tuple[str, ...]
     operators: tuple[str, ...]
@@ -92,6 +92,12 @@ class Duty:
         doubt = doubt or (say("duty.fields_unverified", language) if FIELDS in self.unverified else "")
         title = getattr(self.regime_title, language)
         return say("duty.aside", language, text=title, aside=doubt) if doubt else title
+
+    def origin(self, language: str) -> str:
+        """By which law, and in which text of it it stands, neither said twice."""
+        basis, source = self.basis(language), getattr(self.source, language)
+        title = getattr(self.regime_title, language)
+        return source if basis == title and source.startswith(title) else f"{basis} · {source}"
 
     @property
     def fields(self) -> tuple[FormField, ...]:
@@ -245,7 +251,7 @@ class _File:
         agencies, codes = self.words(told["agencies"], AGENCIES, *at, "agencies"), tuple(incident_classes())
         return Duty(
             id=f"{regime}/{self.name(told['id'], *at, 'id')}", regime=regime, title=self.text(told["title"], *at, "title"),
-            regime_title=self.text(self.read.data["title"], "title"), source=str(self.read.data["source"]), verified=self.read.data["verified"],
+            regime_title=self.text(self.read.data["title"], "title"), source=self.text(self.read.data["source"], "source"), verified=self.read.data["verified"],
             agencies=agencies, levels=self.words(told["levels"], levels(), *at, "levels"), allowance=allowance,
             operators=self.words(told["operators"], self.operators(), *at, "operators") if "operators" in told else (),
             classes=self.words(told["classes"], {*codes, *(each[:2] for each in codes)}, *at, "classes") if "classes" in told else (),

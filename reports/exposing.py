@@ -10,6 +10,7 @@ from records.nesting import iso
 from records.plant import KeptPlant
 from records.query import Query
 from records.search import And, Exists, Not, Or, Range
+from reports.seeing import REMOTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +97,7 @@ def told(source: Source, span: Span, known: Known) -> Row:
         "unlisted": None if unlisted is None else len(unlisted),
         "roles": _roles(known),
         "internet": internet,
+        "remote": _remote(source, span, known),
     }
 
 
@@ -144,6 +146,29 @@ def _internet(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
         "operations": sum(row["operations"] for row in pairs),
         "listed": pairs[:LISTED],
     }
+
+
+def _remote(source: Source, span: Span, known: Known) -> Row:
+    """Who used remote access to which asset, from outside or not, as far as it was understood: of what is encrypted the sensors keep no ends."""
+    ports = Or(tuple(Range("destination.port", port, port) for port in sorted({int(name.partition("/")[2]) for name in REMOTE})))
+    fields = "source.ip", "destination.ip", "destination.port", "observer.site"
+    found = source.terms("activity", span, fields, PAIRS, ports, total="ot.count")
+    several, addresses = len({row["observer.site"] for row in found}) > 1, Addresses(known)
+    pairs: list[Row] = []
+    for row in found:
+        there = addresses.of(row["observer.site"], row["destination.ip"])
+        told = {
+            "asset": there[0]["name"] if there else None,
+            "address": row["destination.ip"],
+            "from": row["source.ip"],
+            "outside": is_outside(row["source.ip"]),
+        }
+        port = int(row["destination.port"])
+        told |= {"port": port, "protocol": REMOTE.get(f"tcp/{port}") or REMOTE[f"udp/{port}"], "operations": int(row["total"] or 0)}
+        pairs.append(told | ({"site": row["observer.site"]} if several else {}))
+    pairs.sort(key=lambda row: (not row["outside"], -row["operations"], str(row["address"]), str(row["from"]), row["port"], str(row.get("site"))))
+    operations = sum(row["operations"] for row in pairs)
+    return {"pairs": len(pairs), "outside": sum(row["outside"] for row in pairs), "operations": operations, "listed": pairs[:LISTED]}
 
 
 def _outside(field: str) -> Condition:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from detectors.disabling import disabled
-from records.formats import DAY, MINUTE, SECOND
+from records.formats import DAY, MINUTE, SECOND, per_cent
 from records.nesting import iso
 from records.query import Span
 from records.search import Range
@@ -85,7 +85,7 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "sensors": sensors,
         "minutes": minutes,
         "seen_minutes": min(minutes, seen),
-        "time_share": min(minutes, seen) * 10_000 // minutes / 100,
+        "time_share": per_cent(seen, minutes),
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
         "places": _places(span, account),
@@ -139,7 +139,7 @@ def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Sp
     told: list[Row] = []
     for place, step in enumerate(steps):
         whole = _minutes(step) * sensors
-        told.append({"since": iso(step.since), "share": min(whole, counts[place]) * 10_000 // whole / 100})
+        told.append({"since": iso(step.since), "share": per_cent(counts[place], whole)})
     return told
 
 

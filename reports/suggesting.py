@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.rulebook.techniques import as_before
+from records.errors import UsageError
 from records.model import Text
 from records.query import Query
 from records.wording import LANGUAGES, say
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SAFETY: Final = "safety_controller"
 LOOKED_AT: Final = 1_000  # findings of an alert
+# The most that each fact can be: more is a slip of the pen.
+MOST: Final = {"outage": 5_256_000, "function": 5_256_000, "people": 10**10, "city": 100, "province": 100, "records": 10**13, "loss": 10**14}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,27 @@ class Suggestion:
     level: str
     code: str
     reasons: tuple[Text, ...]
+
+
+def checked(facts: Mapping[str, float]) -> dict[str, float]:
+    """Facts as they were given. Raises UsageError for one that cannot be so."""
+    for fact, value in facts.items():
+        if not 0 <= value <= MOST[fact]:
+            raise FactError("duty.fact", fact=fact, value=f"{value:,g}", most=f"{MOST[fact]:,}")
+    return dict(facts)
+
+
+class FactError(UsageError):
+    """A fact that cannot be so."""
+
+    def text(self, language: str) -> str:
+        """The whole message, the fact in words."""
+        return say(f"error.{self.key}", language, **self.values | {"fact": say(f"duty.fact.{self.values['fact']}", language)})
+
+
+def exactly(value: float) -> str:
+    """A number as it was given, never rounded: 49.9 is not 50."""
+    return f"{Decimal(str(value)).normalize():,f}"
 
 
 def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float], effects: Iterable[str] = ()) -> Suggestion:
@@ -41,7 +66,7 @@ def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float], effec
         for fact, bound in least.items():
             if facts.get(fact, -1) >= bound:
                 level = each if order.index(each) > order.index(level) else level
-                reasons.append(_why("fact", fact=fact, value=f"{facts[fact]:,.0f}", bound=f"{bound:,}", level=each))
+                reasons.append(_why("fact", fact=fact, value=exactly(facts[fact]), bound=f"{bound:,}", level=each))
     techniques = alert["techniques"] or ()
     shown = sorted(name for name in techniques if acting() & as_before([name]))
     critical = [str(each["name"]) for each in assets if each.get("criticality") == "critical" or each.get("role") == SAFETY]

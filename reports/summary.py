@@ -150,7 +150,7 @@ def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float 
         "assets": len(assets),
         "new_assets": sum(row["first"] >= span.since for row in assets.values()),
         "grade": grade,
-        "time_share": min(10_000, int(share * 10_000)) / 100,
+        "time_share": min(10_000, int(share * 10_000)) / 100 or share * 100,
     }
 
 

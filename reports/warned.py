@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from detectors.lifecycle import LONGEST, TransitionError, name
 from records.errors import UsageError
 from records.model import Text
+from records.nesting import iso
 from records.store.contract import Change
 from records.wording import say
 from reports.dutybook import colour_of
@@ -100,6 +101,28 @@ def one(store: Store, identity: str) -> Row:
 def warnings(store: Store) -> list[Row]:
     """Every warning, what is due first."""
     return sorted(every_row(store, "warning"), key=lambda row: (row["due"] is None, row["due"] or 0, row["id"]))
+
+
+def contested(store: Store, rows: Sequence[Row]) -> dict[str, tuple[str, int, str]]:
+    """The warnings, not closed yet, whose alert was found to be something else than true: by which verdict, when and by whom. A person decides what follows."""
+    names = sorted({row["alert"] for row in rows if row["status"] != "closed"})
+    alerts = [each for start in range(0, len(names), 1000) for each in store.alerts(names[start : start + 1000])]
+    found: dict[str, tuple[str, int, str]] = {}
+    for alert in alerts:
+        if alert.status == "closed" and alert.verdict != "true":
+            last = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')[-1]
+            found[alert.id] = (str(alert.verdict), int(last["time"]), str(last["by"]))
+    return {row["id"]: found[row["alert"]] for row in rows if row["status"] != "closed" and row["alert"] in found}
+
+
+def standing(row: Row, against: tuple[str, int, str] | None, language: str) -> str:
+    """How a warning stands, and what was decided against it."""
+    told = say(f"warning.status.{row['status']}", language)
+    if against is None:
+        return told
+    verdict, time, by = against
+    words = {"verdict": say(f"verdict.{verdict}", language), "by": by, "time": iso(time)[:16].replace("T", " ")}
+    return say("warning.contested", language, status=told, **words)
 
 
 def reasons(row: Row, language: str) -> list[str]:

@@ -544,6 +544,8 @@ def test_each_role_may_what_the_one_before_may() -> None:
     denied = DeniedError("access.denied", role="viewer", right="decide")
     assert "viewer may not decide about alerts" in denied.text("en")
     assert "查看员无权处置告警" in denied.text("zh")
+    for agency in agencies:
+        assert "sees the duties towards that agency, on the page Duties" in DeniedError("access.agency", role=agency).text("en")
 
 
 def test_waits_grow_and_end() -> None:

@@ -202,6 +202,7 @@ def test_what_is_missing_is_never_less_than_it_is() -> None:
 def test_numbers_sizes_and_durations() -> None:
     assert [formats.number(value) for value in (48210, -3, 24.5)] == ["48,210", "−3", "24.5"]
     assert [formats.size(value, "en") for value in (512, 1_403, 13_080_000)] == ["512 B", "1.4 kB", "13.1 MB"]
+    assert [formats.bits(value) for value in (640, 12_000, 41_200_000, 3e12)] == ["640 b/s", "12.0 kb/s", "41.2 Mb/s", "3,000.0 Gb/s"]
     lengths = (0, 40 * 10**9, 26 * MINUTE, 111 * MINUTE, 76 * HOUR)
     assert [formats.duration(length, "en") for length in lengths] == ["0 s", "40 s", "26 min", "1 h 51 min", "3 d 4 h"]
     assert formats.duration(111 * MINUTE, "zh") == "1 小时 51 分钟"

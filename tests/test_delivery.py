@@ -704,7 +704,9 @@ def test_the_commands(entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (row,) = lines("deliver", "list")
     assert (row["status"], row["said"]) == ("sent", str(tmp_path / "share"))
     for language, word in (("en", "delivered"), ("zh", "已送达")):
-        assert word in balefire("deliver", "list", "--language", language).stdout
+        shown = "".join(balefire("deliver", "list", "--language", language).stdout.split())
+        assert word in shown
+        assert str(entry) in shown, "whole: entries of two ledgers are called alike"
     assert lines("deliver", "list", "--dead") == []
     assert balefire("deliver", "retry", row["id"]).exit_code == 2
     assert json.loads((tmp_path / "share" / entry.name).read_text())["entry"]["number"] == 2

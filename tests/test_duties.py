@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -22,7 +23,7 @@ from records.store.contract import Commit
 from records.store.decisions import broken
 from records.wording import say
 from reports import audience, dutyrows, forming, keys, obliging, suggesting, supplementing
-from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators
+from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators, triggers
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import balefire, lines, one
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from records.store.contract import Store
+    from reports.dutybook import Duty
     from reports.keys import Key
 
 __all__ = ["opener"]
@@ -194,6 +196,21 @@ def test_a_level_is_suggested_with_reasons() -> None:
         ({"function": 30}, "considerable"),
     ):  # fmt: skip
         assert suggesting.suggest(shown, [], facts).level == level, facts
+
+
+def test_a_number_is_told_as_it_was_given_and_one_that_cannot_be_is_refused() -> None:
+    nothing: dict[str, Any] = {"techniques": [], "assets": [], "findings": []}
+    for facts, level, said in (
+        ({"city": 49.9}, "considerable", "percent of a city's people affected: 49.9, from 30 on it is considerable"),
+        ({"city": 29.999999}, "general", ""),
+        ({"loss": 5_000_000.0}, "considerable", "direct loss, yuan: 5,000,000, from 5,000,000 on"),
+    ):
+        found = suggesting.suggest(nothing, [], suggesting.checked(facts))
+        assert (found.level, said in found.reasons[0].en) == (level, True)
+    for fact, value in (("province", 101), ("city", -1), ("loss", 1e26), ("outage", math.nan), ("people", math.inf)):
+        with pytest.raises(UsageError, match="cannot be; write a number from 0 to"):
+            suggesting.checked({fact: value})
+    assert set(suggesting.MOST) == {fact for least in triggers().values() for fact in least}
 
 
 def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_suggested() -> None:
@@ -532,6 +549,12 @@ def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledg
 # the command line
 
 
+def duty_by(identity: str) -> Duty:
+    found = duty_of(identity)
+    assert found
+    return found
+
+
 def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from records.store import open_store
 
@@ -560,7 +583,10 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert "AT ONCE (" in balefire("duty", "list", "--store", where, "--language", "en").stdout
     shown = one("duty", "show", first["id"][:8], "--store", where)
     assert shown["form"]["unit"] == "Water works"
+    spoken = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "zh").stdout.splitlines()
+    assert spoken[1] == "依据：国家网络安全事件报告管理办法（2025-11-01 起施行）"
     told = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "en").stdout
+    assert told.splitlines()[1] == "By: China, network security incidents · 国家网络安全事件报告管理办法, in force 2025-11-01"
     assert "\\" not in told
     assert told.splitlines()[2:5] == ["", "[unit] Unit and system (required)", "    Water works"]
     found = told.splitlines().index("[found] Time found or occurred (required)")
@@ -597,8 +623,11 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     again = one("duty", "supplement", first["id"], "--store", where)
     assert one("duty", "waive", again["id"], "--note", "nothing more", "--store", where)["status"] == "waived"
     assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first", "cn-incident/first-supplement"]
-    assert "\n    [found] first packet" in (seen := balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout)
+    seen = balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout
+    assert "\n    [found] Time found or occurred\n        first packet" in seen
     assert "\n        confirmed " in seen
+    fields = [each.id for each in duty_by("cn-incident/first").fields]
+    assert re.findall(r"^    \[(\w+)\]", seen.partition("Supplement")[0], re.MULTILINE) == fields, "in the order of the law, as duty show"
     assert "\\" not in seen
     assert say("dashboard.duties.doubted", "en") not in seen
     doubted = balefire("duty", "view", "telecommunications", "--store", where, "--language", "en").stdout

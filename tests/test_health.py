@@ -68,10 +68,14 @@ def test_of_many_those_that_are_silent_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_and_the_wall(where: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
-    told: list[list[Any]] = drawn(opened("situation", where, monkeypatch, lang=language, range="1h"), "table")["rows"]
+    told: list[dict[str, Any]] = drawn(opened("situation", where, monkeypatch, lang=language, range="1h"), "sensors")["rows"]
     on_wall: list[list[Any]] = drawn(opened("situation", where, monkeypatch, lang=language, range="1h", view="wall"), "wall")["health"]["rows"]
     days = {"en": "silent: 2 d before the newest in the store", "zh": "静默：比存储中最新数据包早 2 天"}[language]
-    assert [[cell if isinstance(cell, str) else cell["text"] for cell in row] for row in told] == [row[:4] for row in on_wall]
+    assert [[row[name] for name in ("name", "last", "dropped", "share")] for row in told] == [row[:4] for row in on_wall]
+    assert [row["state"] for row in told] == ["seeing", "gaps", "blind", "capture"]
+    assert [row["rate"] for row in told] == ["12.0 kb/s", "12.0 kb/s", "–", "12.0 kb/s"]
+    assert [len(row["points"]) for row in told] == [31, 31, 0, 15]
+    assert [(row["gaps"][0][1] - row["gaps"][0][0]) // 60_000 if row["gaps"] else 0 for row in told] == [0, 0, 60, 0]
     assert [row[0] for row in on_wall if row[4]] == ["SPAN-2"]
     assert on_wall[2][1:4] == [days, "0", "–"]
     assert on_wall[1][1] == say("dashboard.health.current", language)

@@ -258,7 +258,7 @@ def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
 
 def test_what_was_dropped_stands_beside_it_for_people() -> None:
     told = Statistics()
-    first, second = told.at(1_700_000_000_000_000_000, [(5, 3), (7, 0)]), told.at(1_700_000_001_000_000_000, [(9, 4), (8, 0)])
+    first, second = told.at(1_700_000_000_000_000_000, [(5, 3, 0), (7, 0, 0)]), told.at(1_700_000_001_000_000_000, [(9, 4, 0), (8, 0, 0)])
     assert [octets.count(b"tick; dropped since the last: ") for octets in (first, second)] == [2, 2]
     assert b"since the last: 3" in first
     assert b"since the last: 1" in second

@@ -82,6 +82,8 @@ def test_a_site_alone_and_one_that_there_is_not(own: Path) -> None:
     wrong = balefire("report", "run", "daily", "--site", "Atlantis", "--store", own, "--language", "en")
     assert wrong.exit_code == 2
     assert "Linghe Pumping Station" in wrong.stderr
+    siteless = balefire("report", "run", "daily", "--site", "nowhere", "--store", stored()[0], "--language", "en")
+    assert (siteless.exit_code, "no sensor of this store says its site" in siteless.stderr) == (2, True)
 
 
 def test_a_period_that_is_to_come_is_not_told_as_if_it_were_over(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
 from detectors.situation import FORMULA
+from records.formats import per_cent, share_seen
 from records.model import LEVELS
 from records.nesting import iso
 from records.store import open_store
@@ -282,6 +283,10 @@ def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
         front = printed(told, language).front
         assert all(re.search(r"\d", fact.of) for fact in front.facts)
         assert say("report.sentence.beside", language).split("{")[0] in front.beside
+
+
+def test_what_is_less_than_a_hundredth_of_a_per_cent_is_not_nothing() -> None:
+    assert [share_seen(per_cent(count, 75_900), "en") for count in (0, 6, 75_899, 75_900, 80_000)] == ["0 %", "< 0.01 %", "99.99 %", "100 %", "100 %"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

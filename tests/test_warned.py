@@ -80,6 +80,22 @@ def test_a_warning_that_says_nothing_is_refused(store: Store) -> None:
     assert warned.warnings(store) == []
 
 
+def test_a_warning_whose_alert_is_found_false_says_so_until_it_is_closed(store: Store) -> None:
+    name = issued(store)
+    assert warned.contested(store, warned.warnings(store)) == {}, "nobody has said anything about it"
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
+    assert warned.contested(store, warned.warnings(store)) == {}
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo", "a test after all")])
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "eve", "false", NOON)])
+    against = warned.contested(store, warned.warnings(store))
+    assert {key: (verdict, by) for key, (verdict, _time, by) in against.items()} == {name: ("false", "eve")}
+    for language, words in (("en", "issued, but the alert was closed as false (eve, "), ("zh", "已发布，但告警已关闭为“误报”（eve，")):
+        assert warned.standing(warned.one(store, name), against[name], language).startswith(words)
+    for action in ("sign", "handle", "feedback", "close"):
+        warned.step(store, name, action, "bo", 1, "done")
+    assert warned.contested(store, warned.warnings(store)) == {}
+
+
 def test_the_commands(tmp_path: Path) -> None:
     from records.store import open_store
 
@@ -89,7 +105,7 @@ def test_the_commands(tmp_path: Path) -> None:
     made.close()
     assert one("warning", "issue", "al1", "--store", where)["id"] is None
     name = one("warning", "issue", "al1", "--colour", "red", "--to", "plant 2", "--by", "ada", "--store", where)["id"]
-    assert [row["overdue"] for row in lines("warning", "list", "--store", where)] == [False]
+    assert [(row["overdue"], row["contested"]) for row in lines("warning", "list", "--store", where)] == [(False, None)]
     several = ("warning", "issue", "al1", "--colour", "blue", "--by", "ada", "--store", where)
     assert balefire(*several, "--to", "plant 2", "--to", " ").exit_code == 2
     assert [row["to"] for row in lines(*several, "--to", "plant 2", "--to", "plant 3", "--to", "plant 2")] == ["plant 2", "plant 3"]

@@ -157,7 +157,7 @@ def _meant(store: Store, since: str | None, until: str | None, site: str | None,
     from reports.summary import known_sites
 
     if site is not None and site not in (sites := known_sites(store)):
-        raise UsageError("report.site", site=site, sites=", ".join(sites) or "–")
+        raise UsageError("report.site" if sites else "report.siteless", site=site, sites=", ".join(sites))
     first, last = moments(since, until)
     span = Span(first or 0, (store.newest() or 0) + 1 if last is None else last)
     if file is None:

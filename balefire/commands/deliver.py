@@ -96,7 +96,6 @@ def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> 
 @speaks
 def listed(screen: Screen, dead: bool, as_json: bool) -> None:
     """List deliveries and what the other side said."""
-    from balefire.screen import table
     from records.nesting import iso
 
     rows = [row for row in _post(screen).rows() if not dead or row["status"] in {"dead", "doubt"}]
@@ -109,12 +108,11 @@ def listed(screen: Screen, dead: bool, as_json: bool) -> None:
     if not rows:
         screen.note(screen.say("cli.nothing"))
         return
-    lines = [
-        [row["id"][:12], Path(row["entry"]).name, row["channel"], row["receiver"][:40], screen.say(f"deliver.status.{row['status']}"), row["tries"],
-         row["changed"][:16].replace("T", " "), row["said"][:40]] for row in rows
-    ]  # fmt: skip
-    names = ("id", "entry", "channel", "receiver", "status", "tries", "changed", "said")
-    screen.print(table([(screen.say(f"deliver.column.{name}"), name == "tries") for name in names], lines))
+    for row in rows:  # paths, addresses and answers are long, and none may be cut: a table has no room for them
+        about = (row["id"][:12], screen.say(f"deliver.status.{row['status']}"), f"{screen.say('deliver.column.tries')} {row['tries']}")
+        screen.print(" · ".join((*about, f"{screen.say('deliver.column.changed')} {row['changed'][:16].replace('T', ' ')}")))
+        for name, text in (("entry", row["entry"]), ("receiver", f"{row['receiver']} ({row['channel']})"), ("said", row["said"] or "–")):
+            screen.print(f"    {screen.say(f'deliver.column.{name}')}: {text}")
 
 
 @deliver.command("retry", help=say("cli.help.deliver_retry", HELP))

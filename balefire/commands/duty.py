@@ -73,7 +73,7 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
         "receipt": due.row["receipt"],
         "verified": due.duty.verified,
         "unverified": list(due.duty.unverified),
-        "source": due.duty.source,
+        "source": getattr(due.duty.source, language),
     }
 
 
@@ -136,7 +136,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
             screen.emit({**_row(due, now, screen.language), "form": told, "suggestions": suggested, "required": [each.id for each in due.duty.required]})
             return
         line = _line(screen, due, now)
-        for text in (f"{line[1]} · {line[2]} · {line[3]}", f"{line[5]}: {due.duty.source}", ""):
+        for text in (f"{line[1]} · {line[2]} · {line[3]}", screen.say("duty.by", origin=due.duty.origin(screen.language)), ""):
             screen.print(text)
         for each in due.duty.fields:
             mark = screen.say("duty.required") if each in due.duty.required else screen.say("duty.later")
@@ -149,7 +149,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
                     screen.print(f"        {part}")
 
 
-_FACTS = [click.option(f"--{name}", type=click.FloatRange(min=0), metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
+_FACTS = [click.option(f"--{name}", type=float, metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
           ("outage", "function", "people", "city", "province", "records", "loss")]  # fmt: skip
 
 
@@ -167,9 +167,9 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
     from balefire.identities import alert_of, who
     from reports import obliging
     from reports.dutybook import class_named
-    from reports.suggesting import suggested
+    from reports.suggesting import checked, suggested
 
-    known = {key: value for key, value in facts.items() if value is not None}
+    known = checked({key: value for key, value in facts.items() if value is not None})
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
         found = suggested(store, identity, known)
@@ -326,7 +326,8 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
                     told = screen.say(f"duty.contested_told.{each['contested_why']}", time=each["contested"][:16].replace("T", " "))
                     screen.print(f"    {told}")
                 for key, text in each["form"].items():
-                    for number, part in enumerate(text.split("\n")):
-                        screen.print(f"    [{key}] {part}" if number == 0 else f"        {part}")
+                    screen.print(f"    [{key}] {each['titles'].get(key, key)}")
+                    for part in text.split("\n"):
+                        screen.print(f"        {part or '—'}")
         if not found and not as_json:
             screen.note(screen.say("cli.nothing"))

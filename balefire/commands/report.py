@@ -61,7 +61,7 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
         if newest is None:
             raise UsageError("report.empty", store=screen.store)
         if site is not None and site not in (sites := known_sites(store)):
-            raise UsageError("report.site", site=site, sites=", ".join(sites) or "–")
+            raise UsageError("report.site" if sites else "report.siteless", site=site, sites=", ".join(sites))
         now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE
         period = _until(kind, zone, until, now) if until else chosen(store, kind, zone, newest)
         told = made(store, screen.settings, screen.store, period, site)

@@ -81,8 +81,9 @@ def _step(action: str) -> None:
             name = warned.one(store, identity)["id"]
             warned.step(store, name, action, who(screen.settings, by), time.time_ns(), note)
             row = warned.one(store, name)
+            against = warned.contested(store, [row]).get(name)
         if as_json:
-            screen.emit(_row(row, time.time_ns()))
+            screen.emit(_row(row, time.time_ns(), against))
         else:
             screen.print(screen.say("warning.stepped", id=name, status=screen.say(f"warning.status.{row['status']}")))
 
@@ -93,11 +94,12 @@ for each in ("sign", "handle", "feedback", "close"):
     _step(each)
 
 
-def _row(row: dict[str, Any], now: int) -> dict[str, Any]:
-    from records.nesting import nest
+def _row(row: dict[str, Any], now: int, against: tuple[str, int, str] | None = None) -> dict[str, Any]:
+    from records.nesting import iso, nest
     from reports.warned import overdue
 
-    return {**nest(row), "overdue": overdue(row, now)}
+    contested = {"verdict": against[0], "since": iso(against[1]), "by": against[2]} if against else None
+    return {**nest(row), "overdue": overdue(row, now), "contested": contested}
 
 
 @warning.command("list", help=say("cli.help.warning_list", HELP))
@@ -113,9 +115,10 @@ def listed(screen: Screen, late: bool, as_json: bool) -> None:
     now = time.time_ns()
     with closing(opened(screen)) as store:
         rows = [row for row in warned.warnings(store) if not late or warned.overdue(row, now)]
+        against = warned.contested(store, rows)
     if as_json:
         for row in rows:
-            screen.emit(_row(row, now))
+            screen.emit(_row(row, now, against.get(row["id"])))
         return
     if not rows:
         screen.note(screen.say("cli.nothing"))
@@ -124,8 +127,7 @@ def listed(screen: Screen, late: bool, as_json: bool) -> None:
     for row in rows:
         mark = screen.say("warning.late") if warned.overdue(row, now) else ""
         due = f"{iso(row['due'])[:16].replace('T', ' ')} {mark}".strip() if row["due"] else "–"
-        lines.append(
-            [row["id"], screen.say(f"warning.colour.{row['colour']}"), row["title"], row["receiver"], screen.say(f"warning.status.{row['status']}"), due]
-        )
+        status = warned.standing(row, against.get(row["id"]), screen.language)
+        lines.append([row["id"], screen.say(f"warning.colour.{row['colour']}"), row["title"], row["receiver"], status, due])
     names = ("id", "colour", "title", "receiver", "status", "due")
     screen.print(table([(screen.say(f"warning.column.{name}"), False) for name in names], lines))

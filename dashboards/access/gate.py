@@ -162,7 +162,8 @@ class Gate:
             await self._refuse(scope, receive, reply, headers)
             return
         if visitor is not None and scope["path"].startswith(MACHINES) and not visitor.may("read"):
-            await self._refuse(scope, receive, reply, headers, DeniedError("access.denied", role=visitor.role, right="read"))
+            denied = DeniedError("access.agency", role=visitor.role) if visitor.agency else DeniedError("access.denied", role=visitor.role, right="read")
+            await self._refuse(scope, receive, reply, headers, denied)
             return
         scope[VISITOR] = visitor
         await self._app(scope, receive, reply)

@@ -257,19 +257,21 @@ def warnings(page: Page, now: int) -> None:
     """Warnings, why they were issued, what came of them and when the next step is due."""
     head = [page.say(f"duties.{name}") for name in ("colour", "warns", "receiver", "status", "next")]
     found = warned.warnings(page.store)
-    rows = [warning(page, row, now) for row in found[:MOST]]
+    against = warned.contested(page.store, found[:MOST])
+    rows = [warning(page, row, now, against.get(row["id"])) for row in found[:MOST]]
     told = {"title": page.say("duties.warnings"), "note": cut(page, len(found)) or page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
     kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
 
 
-def warning(page: Page, row: dict[str, Any], now: int) -> list[Any]:
+def warning(page: Page, row: dict[str, Any], now: int, against: tuple[str, int, str] | None) -> list[Any]:
     """One of them."""
     steps = {each: say(f"warning.status.{each}", page.language) for each in warned.STEPS}
     times = " · ".join(f"{words} {page.clock.moment(row[each])}" for each, words in steps.items() if row[each] is not None)
     due = page.clock.moment(row["due"]) if row["due"] else "–"
     following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if warned.overdue(row, now) else due
+    status = {"text": warned.standing(row, against, page.language), "sub": times} | ({"severity": "high"} if against else {})
     why = {"text": row["title"], "sub": " · ".join(warned.reasons(row, page.language))}
-    return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], {"text": steps[row["status"]], "sub": times}, following]
+    return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], status, following]
 
 
 show(begin())

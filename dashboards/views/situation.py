@@ -163,12 +163,10 @@ def _row(page: Page, name: str, acts: dict[str, int], before: dict[str, int] | N
 def healths(page: Page) -> None:
     """Each sensor: its last packet, what was dropped, its grade."""
     found, known = health.health(page.store, page.span)
-    lines: list[list[Any]] = []
-    for name, last, dropped, share, silent in health.rows(page, found):
-        lines.append([name, last if silent else {"text": last, "kind": "muted"}, *({"text": text, "kind": "number"} for text in (dropped, share))])
-    head = [page.say(f"cover.{name}") if name != "last" else page.say("health.last") for name in ("place", "last", "drops", "grade")]
+    head = [page.say(name) for name in ("cover.place", "health.traffic", "cover.drops", "cover.grade", "health.rate")]
     note = page.say("health.some", shown=len(found), known=number(known)) if known > len(found) else ""
-    kit.draw("table", {"title": page.say("health.title"), "note": note, "head": head, "rows": lines, "empty": page.say("health.none")}, "health")
+    words = {"title": page.say("health.title"), "note": note, "head": ["", *head], "empty": page.say("health.none")}
+    kit.draw("sensors", {**words, "rows": health.cards(page, found)}, "health")
 
 
 def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:

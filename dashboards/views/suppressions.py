@@ -42,7 +42,15 @@ def line(page: Page, each: Suppression, word: str, counts: tuple[int, int]) -> l
     """One of them as texts."""
     told = say(f"standing.{word}", page.language)
     figures = [{"text": number(count), "kind": "number"} for count in counts]
-    return [{"text": each.id[:12], "kind": "mono"}, told, page.clock.moment(each.until), each.owner, each.reason, conditions(page, each), *figures]
+    return [
+        {"text": each.id[:12], "kind": "mono"},
+        {"text": told, "kind": "short"},
+        page.clock.moment(each.until),
+        each.owner,
+        each.reason,
+        conditions(page, each),
+        *figures,
+    ]
 
 
 def conditions(page: Page, each: Suppression) -> str:

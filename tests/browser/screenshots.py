@@ -1,4 +1,5 @@
-"""`python -m tests.browser.screenshots FOLDER [WORD…]` (`make screenshots`): each page in both languages, dark and light, in two widths, of the demo and empty.
+"""`python -m tests.browser.screenshots FOLDER [WORD…]` (`make screenshots`): each page in both languages, dark and light, in two widths, of the demo after a
+shift's work on it, and empty.
 
 Only pictures whose name holds one of the words, where words are given. Whatever a browser reports as an error is printed, and ends it with status 1.
 """
@@ -13,12 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+import pytest
 from playwright.sync_api import sync_playwright
 
-from dashboards.serve import RULES
+from dashboards.serve import LEDGER, RULES
 from records.store import open_store
+from reports import keys
 from tests.browser.visiting import CHROMIUM, FLAGS, Visit, served, visiting
-from tests.cli import lines, stored
+from tests.cli import lines, one, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,31 @@ SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("light", "dark")
 WIDTHS: Final = (1280, 1920)
 TALLEST: Final = 4000
 WALL: Final = "?view=wall"
+
+
+def worked(home: Path) -> dict[str, str]:
+    """The demo in `home`/store, and what a shift does about it: decisions, a suppression, a rule disabled, an incident's duties, a report released.
+
+    Returns the environment that a dashboard of it is started with.
+    """
+    store, by = shutil.copytree(stored()[0], home / "store"), ("--by", "Li Wei", "--store", home / "store")
+    rules, ledger = home / "rules", ("--ledger", home / "ledger", "--keys", home / "keys")
+    rules.mkdir()
+    worst, second, third, fourth, *others = (row["id"] for row in lines("alerts", "--store", store, "--sort", "-severity"))
+    lines("alert", "acknowledge", worst, second, third, *by)
+    lines("alert", "assign", second, "--to", "Zhao Min", "--note", "Ask who was on site", *by)
+    lines("alert", "close", third, "--verdict", "true", "--note", "Not announced, not by us", *by)
+    one("suppress", others[-1], "--reason", "The new historian, see the change of 12 November", "--expires", "14d", "--yes", *by)
+    lines("alert", "close", fourth, "--verdict", "expected", "--note", "Maintenance, agreed with the shift", *by)
+    one("rules", "disable", "address-sweep", "--reason", "The scanner of the office sweeps each night", "--yes", "--rules", rules, *by)
+    one("duty", "grade", third, "--level", "considerable", *by)
+    told = one("report", "run", "weekly", "--format", "json", "--format", "html", "--store", store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "COST", 1 << 14)
+        patch.setenv(keys.PASSPHRASE, "for pictures alone")
+        one("key", "make", *ledger)
+        one("report", "release", told["id"], *ledger, *by)
+    return {RULES: str(rules), LEDGER: str(home / "ledger")}
 
 
 def addresses(store: Path) -> dict[str, str]:
@@ -48,7 +76,8 @@ def addresses(store: Path) -> dict[str, str]:
 def empty(store: Path) -> dict[str, str]:
     """Pages that are worth a look without anything in the store."""
     open_store(str(store), write=True).close()
-    return {"situation": "", "alerts": "alerts", "assets": "assets", "rules": "rulebook", "reports": "reports", "duties": "duties"}
+    pages = ("alerts", "assets", "network", "coverage", "suppressions", "duties", "reports", "audit")
+    return {"situation": "", "wall": WALL, "activity": "explore", "rules": "rulebook", **{page: page for page in pages}}
 
 
 def taken(browser: Browser, base: str, path: str, file: Path, scheme: Literal["dark", "light"], width: int) -> list[str]:
@@ -86,9 +115,9 @@ def main(folder: Path, words: list[str]) -> int:
     with ExitStack() as stack, sync_playwright() as driver:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (home / "none").mkdir()
-        paths = {"demo": addresses(shutil.copytree(stored()[0], home / "store")), "empty": empty(home / "none" / "store")}
-        (home / "rules").mkdir()
-        demo = stack.enter_context(served(home, home / "store", **{RULES: str(home / "rules")}))
+        told = worked(home)
+        paths = {"demo": addresses(home / "store"), "empty": empty(home / "none" / "store")}
+        demo = stack.enter_context(served(home, home / "store", **told))
         bases = {"demo": demo, "empty": stack.enter_context(served(home / "none", home / "none" / "store"))}
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         for state, name, language, scheme, width in pictures(paths, words):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]
 
-from dashboards import serve
 from dashboards.access import sessions
-from tests.browser.screenshots import addresses
+from tests.browser.screenshots import addresses, worked
 from tests.browser.visiting import READY, fresh, paging, served
-from tests.cli import stored
 from tests.test_access import add
 
 if TYPE_CHECKING:
@@ -35,20 +32,18 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violatio
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    shutil.copytree(stored()[0], home / "store")
-    (home / "rules").mkdir()
-    return home
+    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(scope="module")
 def base(home: Path) -> Iterator[str]:
-    with served(home, home / "store", **{serve.RULES: str(home / "rules")}) as address:
+    with served(home, home / "store", **worked(home)) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def paths(home: Path) -> dict[str, str]:
+def paths(home: Path, base: str) -> dict[str, str]:
+    del base  # what is there then
     return addresses(home / "store")
 
 

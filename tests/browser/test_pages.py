@@ -76,6 +76,9 @@ def test_from_the_list_to_the_alert_and_back(visit: Visit, language: str) -> Non
     expect(visit.page.locator(".waterfall .sum .number")).to_have_text("91")
     expect(visit.page.get_by_text({"en": "Modify Parameter", "zh": "修改参数"}[language])).to_be_visible()
     expect(visit.page.get_by_text("umas_download")).to_be_visible()
+    expect(visit.page.locator(".normal svg .band")).to_be_visible()
+    expect(visit.page.locator(".normal svg")).to_contain_text("4.6")
+    expect(visit.page.locator(".normal .doers")).to_contain_text("ENG-WS-2")
     alerts = visit.page.get_by_test_id("stTopNavLink").get_by_text({"en": "Alerts", "zh": "告警"}[language])
     expect(alerts).to_have_css("font-weight", "600")  # where one is
     alerts.click()

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from records.model import Alert, Asset, Batch, Finding, PacketRef, Term, Text
-from records.schema import ACTIVITY, COVERAGE, arrow_schema
+from records.schema import ACTIVITY, COVERAGE, POINT, arrow_schema
 from records.store import open_store
 from records.store.contract import Commit
 
@@ -17,6 +17,12 @@ NOW = 1_795_288_320_000_000_000  # 2026-11-21 19:12 UTC
 HOSTILE = "<img src=x onerror=alert(1)><script>document.title='owned'</script>"
 STORY = "f" * 32
 SITE = "Linghe No. 2 Water Works"
+
+
+EFFECT = {
+    "read": "value.read", "report": "value.report", "write": "value.write", "command": "cpu.stop", "program": "program.download",
+    "configure": "configuration.write", "session": "session.open", "identify": "identity.read",
+}  # fmt: skip
 
 
 def coverage(name: str, since: int, until: int, **more: Any) -> list[dict[str, Any]]:
@@ -58,6 +64,7 @@ def activity(number: int, time: int, access: str, **more: Any) -> dict[str, Any]
         "observer.name": "SPAN-2",
         "observer.site": SITE,
         "ot.access": access,
+        "ot.effect": EFFECT[access],
         "ot.count": 1,
         "ot.unit": 1,
         "ot.object.space": "holding_register",
@@ -104,7 +111,7 @@ def story() -> tuple[Finding, list[dict[str, Any]]]:
             "identify",
             **{"event.action": "read_device_identification", "ot.object.space": None, "ot.object.first": None, "ot.object.last": None},
         ),
-        activity(2, start, "write"),
+        activity(2, start, "write", **{"ot.object.last": 39, "ot.value": 4.6, "ot.tag.name": ["chlorine set point"], "ot.tag.unit": "mg/L"}),
         activity(3, start + 24 * 1_000_000_000, "write", **{"event.outcome": "failure", "ot.error": "illegal_data_value"}),
         activity(
             4,
@@ -134,8 +141,22 @@ def story() -> tuple[Finding, list[dict[str, Any]]]:
 
 def table(kind: str, rows: list[dict[str, Any]]) -> pa.Table:
     """Rows as the schema's Arrow table."""
-    schema = arrow_schema({"activity": ACTIVITY, "coverage": COVERAGE}[kind])
+    schema = arrow_schema({"activity": ACTIVITY, "coverage": COVERAGE, "point": POINT}[kind])
     return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+
+
+def set_points() -> pa.Table:
+    """The chlorine set point, a window an hour: as the operators left it, and as it was from the story on."""
+    rows: list[dict[str, Any]] = []
+    for at in range(24, -1, -1):
+        time = NOW - at * HOUR
+        value = round(0.75 + at % 5 * 0.05, 2) if time < NOW - 5 * HOUR else 4.6
+        rows.append({
+            "id": f"p{at}", "@timestamp": time, "event.start": time, "event.end": time + MINUTE - 1, "observer.name": "SPAN-2", "destination.ip": "10.20.7.17",
+            "network.protocol": "modbus", "ot.unit": 1, "ot.object.space": "holding_register", "ot.object.first": 39, "ot.tag.name": ["chlorine set point"],
+            "ot.tag.unit": "mg/L", "ot.point.count": 60, "ot.point.changes": 1, "ot.fragment": 0,
+        } | {f"ot.point.{name}": value for name in ("min", "max", "first", "last")})  # fmt: skip
+    return table("point", rows)
 
 
 def many() -> list[Finding]:
@@ -192,7 +213,7 @@ def fill(where: Path) -> None:
     _write(
         where,
         Commit(
-            Batch(activities=table("activity", acts + reads), coverage=table("coverage", seen)),
+            Batch(activities=table("activity", acts + reads), points=set_points(), coverage=table("coverage", seen)),
             tuple(replace(each, alert=f"a{each.id}") for each in (told, *lesser)),
             alerts,
             assets(),
