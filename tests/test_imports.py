@@ -26,6 +26,7 @@ READERS = {  # what could send and only reads
     "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
     "sensors/faces.py": ("socket",),  # asks the system how interfaces are
     "sensors/sources/cards.py": ("socket",),  # … and how their cards give packets times
+    "sensors/sources/links.py": ("socket",),  # … and whether they are up
     "sensors/sources/doors.py": ("socket",),  # connects, and waits for connections, to be given captures; says nothing there
     "sensors/sources/packetsocket.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
 }

@@ -61,6 +61,14 @@ def test_every_note_has_its_text_and_no_text_is_left_over() -> None:
     assert texts == told
 
 
+def test_at_the_end_it_is_told_which_captures_were_bad(capsys: pytest.CaptureFixture[str]) -> None:
+    told = [{"error": "capture.unknown", "values": {"file": f"in/{number}.pcap"}} for number in range(9)]
+    relay(Screen(Settings(), "en", "store"), [json.dumps(each).encode() for each in [*told, {"ended": {"packets": 3, "bad": 9}}]])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("9 captures that came were bad (in/0.pcap, in/1.pcap, ")
+    assert "in/7.pcap, …)" in last
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_all_of_it_is_told(language: str, capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(Settings(), language, "store")

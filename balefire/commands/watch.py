@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from records.model import Alert
 
+MOST_NAMED: Final = 8  # bad captures that are named at the end
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
@@ -206,12 +207,16 @@ def _begun(said: Iterable[bytes]) -> tuple[list[str], list[str]]:
 
 def relay(screen: Screen, said: Iterable[bytes]) -> None:
     """Tell people what the listener says while it runs; what is bad counts once for all that are bad alike."""
+    bad: dict[str, None] = {}  # which captures, in order
     for line in said:
         told = _told(line)
         if "error" in told:
             screen.fail(InputError(told["error"], **told["values"]))
+            bad[str(told["values"].get("file", told["error"]))] = None
         elif told.get("ended", {}).get("bad"):
-            screen.note(screen.count("cli.watch.bad", told["ended"]["bad"]))
+            screen.note(
+                screen.count("cli.watch.bad", told["ended"]["bad"], which=", ".join([*list(bad)[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])]))
+            )
         elif told and not told.keys() & NUMBERS:
             (news, what), *more = told.items()
             screen.note(screen.say(f"cli.heard.{news}", what=what, **dict(more)))
