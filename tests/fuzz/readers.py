@@ -29,6 +29,8 @@ Case = list[Any]
 PCAP: Final = {0xA1B2C3D4: 16, 0xA1B23C4D: 16, 0xA1B2CD34: 24}
 READABLE: Final = {0, 1, 12, 14, 101, 108, 113, 228, 229, 276}
 LARGEST, LARGEST_BLOCK = 1 << 18, 1 << 19
+HEADERS, TORN = 1 << 14, 1000
+ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 ROOM: Final = 1 << 20
 
 
@@ -45,6 +47,14 @@ class Told:
         """It ends here."""
         self.error, self.offset = error, offset
         return self
+
+
+@dataclass
+class Blocks:
+    """What was seen in all sections: headers, and packets of interfaces that cannot be read."""
+
+    headers: int = 0
+    unread: int = 0
 
 
 def unzip(data: bytes) -> tuple[bytes, bool]:
@@ -75,7 +85,7 @@ def reference(data: bytes) -> Told:
         _blocks(data, told)
     else:
         _records(data, told)
-    if told.error in ("", "capture.cut") and damaged:
+    if told.error in ("", "capture.cut", "capture.torn") and damaged:
         told.stop("capture.gzip", told.offset)
     return told
 
@@ -110,71 +120,86 @@ def _records(data: bytes, told: Told) -> None:
 
 
 def _blocks(data: bytes, told: Told) -> None:
-    order, interfaces, unread = "<", list[tuple[int, int]](), 0
-    if len(data) >= 12 and data[8:12] not in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
+    if len(data) >= 12 and data[8:12] not in ORDERS:
         told.stop("capture.unknown", -1)
         return
     if len(data) < 28:
         told.stop("capture.header", len(data))
         return
-    at, headers = 0, 0
+    seen, torn, at = Blocks(), list[int](), 0
+    while True:
+        sound = _sections(data, at, told, seen)
+        at = -1 if sound or len(torn) >= TORN or seen.headers > HEADERS else _section(data, told.offset + 1)
+        if at < 0:
+            break
+        torn.append(told.offset)
+        told.error = ""
+    if not told.error and torn:
+        told.stop("capture.torn", torn[0])
+    elif not told.error and seen.unread:
+        told.stop("capture.interfaces" if told.packets else "capture.linktype", told.offset)
+
+
+def _section(data: bytes, at: int) -> int:
+    """Where the next section begins, from there on; -1 where none does."""
+    while (at := data.find(b"\x0a\x0d\x0d\x0a", at)) >= 0 and at + 28 <= len(data):
+        if (order := ORDERS.get(data[at + 8 : at + 12])) and struct.unpack_from(f"{order}H", data, at + 12)[0] == 1:
+            (length,) = struct.unpack_from(f"{order}I", data, at + 4)
+            if length >= 28 and length % 4 == 0:
+                return at
+        at += 1
+    return -1
+
+
+def _sections(data: bytes, at: int, told: Told, seen: Blocks) -> bool:
+    """Read blocks from a section header on; False where it ends in what makes no sense, or in a block that is read and cut off."""
+    order, interfaces = "<", list[tuple[int, int]]()
     while at < len(data):
         rest = len(data) - at
         told.offset = at
         if rest < 12:
-            told.stop("capture.cut", at)
-            return
+            return bool(told.stop("capture.cut", at))
         kind, length = struct.unpack_from(f"{order}II", data, at)
         if kind == 0x0A0D0D0A:
             if rest < 28:
-                told.stop("capture.cut", at)
-                return
-            order = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}.get(data[at + 8 : at + 12], "")
+                return bool(told.stop("capture.cut", at))
+            order = ORDERS.get(data[at + 8 : at + 12], "")
             if not order or struct.unpack_from(f"{order}H", data, at + 12)[0] != 1:
-                told.stop("capture.corrupt", at)
-                return
+                return not told.stop("capture.corrupt", at)
             (length,) = struct.unpack_from(f"{order}I", data, at + 4)
-            interfaces, headers = [], headers + 1
-            if length < 28 or length % 4 or headers > 1 << 14:
-                told.stop("capture.corrupt", at)
-                return
+            interfaces, seen.headers = [], seen.headers + 1
+            if length < 28 or length % 4 or seen.headers > HEADERS:
+                return not told.stop("capture.corrupt", at)
         elif length < 12 or length % 4 or (kind in (1, 2, 3, 6) and length > LARGEST_BLOCK):
-            told.stop("capture.corrupt", at)
-            return
+            return not told.stop("capture.corrupt", at)
         if length > rest:
-            told.stop("capture.cut", at)
-            return
+            return (kind not in (1, 2, 3, 6) and not (kind == 5 and 24 <= length <= LARGEST_BLOCK)) == bool(told.stop("capture.cut", at))
         block = data[at : at + length]
         if struct.unpack_from(f"{order}I", block, length - 4)[0] != length:
-            told.stop("capture.corrupt", at)
-            return
+            return not told.stop("capture.corrupt", at)
         if kind == 1:
-            headers += 1
-            if length < 20 or headers > 1 << 14:
-                told.stop("capture.corrupt", at)
-                return
+            seen.headers += 1
+            if length < 20 or seen.headers > HEADERS:
+                return not told.stop("capture.corrupt", at)
             linktype, _, snap = struct.unpack_from(f"{order}HHI", block, 8)
             interfaces.append((linktype, snap or LARGEST))
         elif kind in (2, 3, 6):
             head = 12 if kind == 3 else 28
             number = 0 if kind == 3 else struct.unpack_from(f"{order}{'H' if kind == 2 else 'I'}", block, 8)[0] if length >= 12 else 0
             if length < head + 4 or number >= len(interfaces):
-                told.stop("capture.corrupt", at)
-                return
+                return not told.stop("capture.corrupt", at)
             (captured,) = struct.unpack_from(f"{order}I", block, 8 if kind == 3 else 20)
             if kind == 3:
                 captured = min(captured, interfaces[0][1], length - 16)
             if captured > LARGEST or head + captured + 4 > length:
-                told.stop("capture.corrupt", at)
-                return
+                return not told.stop("capture.corrupt", at)
             if interfaces[number][0] in READABLE:
                 told.packets.append(block[head : head + captured])
             else:
-                unread += 1
+                seen.unread += 1
         at += length
     told.offset = at
-    if unread:
-        told.stop("capture.interfaces" if told.packets else "capture.linktype", at)
+    return True
 
 
 def delivered(path: Path, memory: Any, packets: Any, start: int, guard: Any = None, out: Any = None) -> tuple[list[bytes], Any]:
@@ -244,6 +269,7 @@ def seeds() -> tuple[bytes, ...]:
 
     made = [Pcap(order, nano, modified).bytes() for order in "<>" for nano, modified in ((False, False), (True, False), (False, True))]
     made += [pcapng(order) for order in "<>"]
+    made.append(pcapng("<")[:-9] + pcapng(">"))  # torn, and another behind it
     made.append(section("<") + interface("<", 147) + interface("<", 1) + enhanced("<", 5, b"unread", 6, 0) + pcapng(">") + enhanced("<", 7, b"read" * 9, 40))
     made += [gzip.compress(data, level, mtime=0) for data in (made[0], made[6]) for level in (0, 6)]
     made.append(gzip.compress(made[0][:50], mtime=0) + bytes(7) + gzip.compress(made[0][50:], mtime=0))
