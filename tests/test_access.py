@@ -299,7 +299,11 @@ def test_search_time_and_one_row(desk: Desk) -> None:
     words = ("--where", "severity:>=60", "--sort", "-severity", "--limit", 2, "--since", "2026-11-22", "--until", "2026-11-23")
     assert (status, told["rows"]) == (200, lines("alerts", "--store", desk.store, *words))
     assert len(told["rows"]) == 2
-    assert desk.told(f"/api/alerts/{told['rows'][0]['id']}") == (200, told["rows"][0])
+    first = told["rows"][0]
+    assert desk.told(f"/api/alerts/{first['id']}") == desk.told(f"/api/alerts/{first['id'][:12]}") == (200, first)
+    (activity,) = desk.told("/api/activities?limit=1")[1]["rows"]
+    assert desk.told(f"/api/activities/{activity['id']}") == (200, activity)
+    assert desk.told(f"/api/activities/{activity['id'][:-1]}")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -316,6 +320,8 @@ def test_search_time_and_one_row(desk: Desk) -> None:
         ("/api/secrets", 404, "api.list"),
         ("/api/alerts/none", 404, "api.row"),
         ("/api/alerts/a/b", 404, "api.row"),
+        ("/api/alerts/", 404, "api.row"),
+        ("/api/findings/f", 404, "ambiguous"),
     ],
 )
 def test_a_wrong_question_is_told_what_is_wrong(desk: Desk, path: str, status: int, key: str) -> None:
