@@ -35,7 +35,8 @@ def show(page: Page) -> None:
         st.switch_page("views/alert.py", query_params=dict(st.query_params))
     found = queries.detail(page.store, identity) if identity else None
     if found is None:
-        words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": page.say("alert.missing_reason", id=identity)}
+        reason = page.say("alert.missing_reason", id=identity) if identity else page.say("alert.unnamed")
+        words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": reason}
         kit.draw("headline", {"level": "none", "plain": True, **words}, "headline")
         return
     alert = found.alert
