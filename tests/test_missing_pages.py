@@ -20,7 +20,7 @@ def test_an_alert_that_is_not_there_is_neither_suppressed_nor_downloaded(monkeyp
 @pytest.mark.parametrize("view", ["alert", "suppress", "asset", "rule", "tuning"])
 def test_an_address_that_names_none_is_told_so(monkeypatch: pytest.MonkeyPatch, view: str) -> None:
     page = opened(view, stored()[0], monkeypatch, lang="en")
-    assert drawn(page, "headline")["reason"] == say("dashboard.alert.unnamed", "en")
+    assert drawn(page, "headline")["reason"] == say(f"dashboard.{'asset' if view == 'asset' else 'alert'}.unnamed", "en")
 
 
 @pytest.mark.parametrize(("role", "may"), [("viewer", False), ("analyst", True)])

@@ -39,7 +39,7 @@ def show(page: Page) -> None:
     name = st.query_params.get("asset", "")
     if st.button(page.say("asset.back"), icon=":material/arrow_back:", type="tertiary"):
         st.switch_page("views/assets.py", query_params={name: value for name, value in st.query_params.items() if name not in ("asset", "against", "other")})
-    found = inventory.called(page.store, name) if name else []
+    found = inventory.called(page.store, name)
     if len(found) != 1:
         several(page, name, found)
         return
@@ -69,7 +69,7 @@ def several(page: Page, name: str, found: list[dict[str, Any]]) -> None:
     words = {
         "tag": page.say("alert.missing"),
         "sentence": page.say("asset.several" if found else "asset.missing"),
-        "reason": page.say("asset.asked_for", name=name) if name else page.say("alert.unnamed"),
+        "reason": page.say("asset.asked_for", name=name) if name else page.say("asset.unnamed"),
     }
     kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
     if found:
