@@ -66,11 +66,11 @@ def file(alert: str, language: str) -> bytes:
     return made.getvalue()
 
 
-def download(page: Page, alert: Row | None) -> None:
+def download(page: Page, alert: Row) -> None:
     """The button that gets them; out of reach where there are none."""
-    there = may("packets") and bool(alert) and bool(kept(str(alert["id"]), WORST).there)
-    name = f"{alert['id'][:12]}.pcapng" if alert else "evidence.pcapng"
-    make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if alert and there else b""
+    there = may("packets") and bool(kept(str(alert["id"]), WORST).there)
+    name = f"{alert['id'][:12]}.pcapng"
+    make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if there else b""
     words = page.say("packets.download")
     st.download_button(
         words, make, name, "application/x-pcapng", key="evidence", icon=":material/download:", on_click="ignore", disabled=not there, shortcut="E"

@@ -108,7 +108,7 @@ def _state(page: Page, verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     if verdict.problem is None:
-        return page.say("release.valid", count=number(verdict.entries))
+        return page.count("release.valid", verdict.entries, count=number(verdict.entries))
     values = {key: value.text(page.language) if isinstance(value, BalefireError) else value for key, value in verdict.values.items()}
     return say("verify.broken", page.language, at=verdict.at, reason=say(f"verify.{verdict.problem}", page.language, **values))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import UsageError
 from records.nesting import period
+from records.unread import reason
 
 if TYPE_CHECKING:
     from records.schema import Field, Table
@@ -136,7 +137,7 @@ def _tree(text: str) -> Any:
     try:
         return thread.parse(text)
     except (exceptions.ParseError, ValueError, ArithmeticError) as error:
-        raise UsageError("search.syntax", text=text.strip(), reason=str(error)) from error
+        raise UsageError("search.syntax", text=text.strip(), reason=reason(text, str(error))) from error
 
 
 class _Reader:

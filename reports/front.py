@@ -108,7 +108,14 @@ def note(told: Mapping[str, Any], words: Words) -> str:
     until = words.moment(told["until"])
     if kept_from := told.get("kept_from"):  # only where rows were deleted
         return words.say("partly_kept", kept_from=words.moment(kept_from), until=until) if told["recorded"] else ""
-    return "" if told["whole"] else words.say("not_over", until=until)
+    if told["whole"]:
+        return ""
+    return words.say("recorded_until" if all_recorded(told["made_from"]["newest"], told["until"]) else "not_over", until=until)
+
+
+def all_recorded(newest: str, until: str) -> bool:
+    """Whether a report goes as far as anything was recorded when it was made: whether its period was over by the clock, no store knows."""
+    return nanoseconds(newest) < nanoseconds(until)
 
 
 def _level_words(words: Words) -> dict[str, str]:

@@ -76,7 +76,11 @@ class Kept:
                 continue
             index: Row = told["index"] or {}
             made = iso((self.folder / name / f"{name}.json").stat().st_mtime_ns)
-            found.append({field: told.get(field) for field in HEAD} | {"made": made, "index": index.get("value"), "level": index.get("level"), "problem": None})
+            newest = told["made_from"]["newest"]
+            found.append(
+                {field: told.get(field) for field in HEAD}
+                | {"newest": newest, "made": made, "index": index.get("value"), "level": index.get("level"), "problem": None}
+            )
         return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["made"] or "", row["id"]), reverse=True)
 
     def of(self, period: Period, site: str | None) -> Row | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -10,16 +11,18 @@ import re
 import shutil
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from dashboards import deciding, opening, packets, printouts, releasing, rulings, trying
-from dashboards.access import accounts, sessions, visitor
+from dashboards.access import accounts, gate, sessions, visitor
 from dashboards.access.accounts import Accounts, Doorman
 from dashboards.access.api import openapi
 from dashboards.access.guesses import FREE, LONGEST_S, MOST, Guesses
@@ -39,7 +42,6 @@ from tests.cli import balefire, lines, one, stored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from http.client import HTTPResponse
-    from pathlib import Path
 
 PASSWORD = "correct horse battery"
 HTML = {"Accept": "text/html,*/*"}
@@ -238,6 +240,21 @@ def test_no_other_site_frames_a_page_and_no_script_gets_into_one(desk: Desk, pat
     assert answer.getheader("X-Content-Type-Options") == "nosniff"
 
 
+def test_the_door_has_the_colours_and_letters_of_the_pages(desk: Desk) -> None:
+    theme = tomllib.loads((Path(gate.__file__).parents[1] / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+    _, answer, content = desk.ask("/login", **HTML)
+    style = content.decode().partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"font-src 'self'; style-src 'sha256-{digest}'" in str(answer.getheader("Content-Security-Policy"))
+    for shade in ("light", "dark"):
+        assert {f"--primary: {theme[shade]['primaryColor']};", f"--red-text: {theme[shade]['redTextColor']};"} <= set(re.findall(r"--[\w-]+: [^;]+;", style))
+    assert '"Plex Sans", PingFang SC' in style
+    for face in re.findall(r'url\("([^"]+)"\)', style):
+        status, answer, octets = desk.ask(face)
+        assert (status, answer.getheader("Content-Type"), octets[:4]) == (200, "font/woff2", b"wOF2")
+    assert desk.ask("/app/static/plex-mono-400.woff2")[0] == 401, "what the door does not show"
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/../alerts", "/api/%2e%2e/_stcore/health", "/login/../_stcore/health", "/login%2f..%2f_stcore/health", "//_stcore/health", "/health/", "/LOGIN",
@@ -299,7 +316,11 @@ def test_search_time_and_one_row(desk: Desk) -> None:
     words = ("--where", "severity:>=60", "--sort", "-severity", "--limit", 2, "--since", "2026-11-22", "--until", "2026-11-23")
     assert (status, told["rows"]) == (200, lines("alerts", "--store", desk.store, *words))
     assert len(told["rows"]) == 2
-    assert desk.told(f"/api/alerts/{told['rows'][0]['id']}") == (200, told["rows"][0])
+    first = told["rows"][0]
+    assert desk.told(f"/api/alerts/{first['id']}") == desk.told(f"/api/alerts/{first['id'][:12]}") == (200, first)
+    (activity,) = desk.told("/api/activities?limit=1")[1]["rows"]
+    assert desk.told(f"/api/activities/{activity['id']}") == (200, activity)
+    assert desk.told(f"/api/activities/{activity['id'][:-1]}")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -316,6 +337,8 @@ def test_search_time_and_one_row(desk: Desk) -> None:
         ("/api/secrets", 404, "api.list"),
         ("/api/alerts/none", 404, "api.row"),
         ("/api/alerts/a/b", 404, "api.row"),
+        ("/api/alerts/", 404, "api.row"),
+        ("/api/findings/f", 404, "ambiguous"),
     ],
 )
 def test_a_wrong_question_is_told_what_is_wrong(desk: Desk, path: str, status: int, key: str) -> None:

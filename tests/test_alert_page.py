@@ -187,7 +187,7 @@ def test_alerts_of_the_same_rule_are_alike_with_what_was_decided(demo: Path, mon
 def test_why_nothing_is_compared_is_said_and_a_capture_is_called_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     text, capture = Text("told", "已述"), "capture-0123456789ab"
     for place, (address, words) in enumerate({"10.20.7.17": "no_effect", None: "nothing"}.items()):
-        act = activity(1, NOW, "write", **{"destination.ip": address, "ot.count": 60})
+        act = activity(1, NOW, "write", **{"destination.ip": address, "ot.effect": None, "ot.count": 60})
         found = finding("a" * 32, NOW, (Term("t", "t", 50.0),), text, text, activities=(act["id"],), observer=capture)
         writer = open_store(str(tmp_path / str(place)), write=True)
         seen = coverage(capture, NOW - MINUTE, NOW + 1, file="first.pcap")

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.request import Request, urlopen
@@ -28,6 +28,7 @@ from dashboards.navigation import places
 from dashboards.opening import look
 from dashboards.queries import Filters
 from dashboards.reference import object_words
+from detectors import suppressing
 from detectors.rulebook import versions
 from detectors.rulebook.versions import Version
 from records import formats
@@ -429,6 +430,8 @@ def test_suppressing_shows_first_what_it_would_hide(tmp_path: Path, monkeypatch:
     page = opened("suppress", where, monkeypatch, lang=language, id=alert["id"])
     for words in ({"en": "was found true", "zh": "结论为“属实”"}[language], "device\\-silenced"):
         assert words in sent(page)
+    for count in (("1", say("dashboard.suppress.findings.one", language)), ("1", say("dashboard.suppress.alerts.one", language))):
+        assert json.dumps(count, ensure_ascii=False) in sent(page)
     assert page.checkbox(key="where_rule").disabled
     assert page.button(key="suppress_save").disabled
     page.checkbox(key="suppress_sure").check()
@@ -436,10 +439,19 @@ def test_suppressing_shows_first_what_it_would_hide(tmp_path: Path, monkeypatch:
     page.button(key="suppress_save").click().run()
     assert {"en": "needs a reason", "zh": "必须写明原因"}[language] in sent(page)
     assert lines("suppressions", "--store", where) == []
+    assert page.number_input(key="suppress_days").max is None  # a browser keeps to itself what is beyond it, and another time would be saved
+    for days in (99999, 0):
+        page.number_input(key="suppress_days").set_value(days).run()
+        assert UsageError("suppress.days", limit=suppressing.LONGEST_DAYS).text(language) in sent(page)
+        assert page.button(key="suppress_save").disabled
     page.text_area(key="suppress_reason").input("commissioning")
     page.text_input(key="suppress_owner").input("Wang")
+    page.number_input(key="suppress_days").set_value(60).run()
+    page.number_input(key="suppress_days").set_value(61)  # and the button at once, before the page is drawn anew
     page.button(key="suppress_save").click().run()
     (made,) = lines("suppressions", "--store", where)
+    assert datetime.fromisoformat(made["until"]) - datetime.fromisoformat(made["since"]) == timedelta(days=61)
+    assert formats.Clock(UTC, language).moment(int(datetime.fromisoformat(made["until"]).timestamp()) * formats.SECOND) in sent(page)
     assert (made["owner"], made["reason"], made["alert"]) == ("Wang", "commissioning", alert["id"])
     assert "ot.unit" not in made["where"]
     assert made["id"][:12] in sent(page)

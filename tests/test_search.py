@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from records.errors import UsageError
 from records.schema import ACTIVITY, ALERT, ASSET, FINDING, TABLES
 from records.search import EVERYTHING, MAX_LENGTH, And, Condition, Exists, Match, Not, Or, Range, Wildcard, field_of, parse
+from records.wording import LANGUAGES
 
 WRITE = Match("ot.access", "write")
 READ = Match("ot.access", "read")
@@ -123,6 +124,25 @@ def test_errors_say_what_and_what_to_write(text: str, key: str, says: str) -> No
     assert caught.value.key == key
     assert says in str(caught.value)
     assert caught.value.text("zh")
+
+
+UNREAD = [
+    ("severity:(", "open", "("), ("(ot.unit:3", "open", "("), ("a (b:[1 TO 2", "open", "["), ("ot.unit:3 and", "end", "AND"), ("ot.unit:", "end", "ot.unit:"),
+    ("ot.unit:3)", "closed", ")"), ('")" )', "closed", ")"), ('a:"b', "quote", '"b'), ("or a", "operator", "OR"), ("a AND OR b", "operator", "OR"),
+    ("a~1.2.3", "number", ""), ("()", "word", ")"), ("a /b", "word", "/b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "kind", "word"), UNREAD, ids=[text for text, _, _ in UNREAD])
+def test_why_a_search_cannot_be_read_is_said_in_the_reader_s_language(text: str, kind: str, word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text, ACTIVITY)
+    why = caught.value.values["reason"]
+    assert isinstance(why, UsageError)
+    assert (why.key, why.values.get("word", "")) == (f"search.unread.{kind}", word)
+    for language in LANGUAGES:
+        assert why.text(language) in caught.value.text(language)
+        assert "unexpected" not in caught.value.text(language)
 
 
 def test_a_structure_only_exists() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FIRST: Final = 50
 MOST: Final = 1000  # rows of an answer
+WHOLE: Final = frozenset({"activity", "point"})  # of these there are so many that only the whole identity is looked up
 PARAMETERS: Final = ("since", "until", "where", "sort", "limit", "after")
 TYPES: Final[dict[str, dict[str, Any]]] = {
     "keyword": {"type": "string"}, "text": {"type": "string"}, "ip": {"type": "string"}, "json": {}, "long": {"type": "integer"},
@@ -66,7 +67,13 @@ def _listed(name: str, given: dict[str, str]) -> dict[str, Any]:
 
 
 def _one(name: str, identity: str) -> dict[str, Any]:
-    row = opened().get(_table(name), identity)
+    """The row of this identity, or the one whose identity begins so, as on pages and in commands."""
+    store, table = opened(), _table(name)
+    row = store.get(table, identity)
+    begun = store.find(identity, (table,)) if row is None and identity and table not in WHOLE else []
+    if len(begun) > 1:
+        raise MissingError("ambiguous", id=identity, ids=", ".join(found for _, found in begun))
+    row = store.get(table, begun[0][1]) if begun else row
     if row is None:
         raise MissingError("api.row", list=name, id=identity)
     return nest(row)
@@ -111,7 +118,8 @@ def openapi() -> dict[str, Any]:
     for name, table in LISTS.items():
         row = {"$ref": f"#/components/schemas/{table}"}
         page = {"type": "object", "properties": {"rows": {"type": "array", "items": row}, "after": {"type": ["string", "null"]}}}
-        identity = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        text = say(f"api.{'whole' if table in WHOLE else 'begun'}", "en")
+        identity = {"name": "id", "in": "path", "required": True, "description": text, "schema": {"type": "string"}}
         paths[f"/api/{name}"] = {"get": {"summary": say(f"cli.help.{name}", "en"), "parameters": parameters, "responses": _responses(page, wrong, "400")}}
         paths[f"/api/{name}/{{id}}"] = {"get": {"summary": f"one of the {name}", "parameters": [identity], "responses": _responses(row, wrong, "404")}}
     error = {"type": "object", "properties": {"error": {"type": "object", "properties": {"key": {"type": "string"}, "text": {"type": "string"}}}}}

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from dashboards.access.accounts import Account
     from dashboards.access.sessions import Access, Visitor
 
-OPEN: Final = frozenset({"/login", "/login/provider", "/login/back", "/logout", "/health"})
+FACES: Final = ("/app/static/plex-sans-400.woff2", "/app/static/plex-sans-600.woff2")  # of the page where one logs in
+OPEN: Final = frozenset({"/login", "/login/provider", "/login/back", "/logout", "/health", *FACES})
 MACHINES: Final = ("/api", "/metrics")  # which may show name and password with each request
 VISITOR: Final = "balefire.visitor"  # in the scope
 HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB

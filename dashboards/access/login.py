@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
+import tomllib
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
@@ -13,7 +15,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
-from dashboards.access.gate import WaitError, address_of, admitted, from_elsewhere, language_of, note
+from dashboards.access.gate import FACES, WaitError, address_of, admitted, from_elsewhere, language_of, note
 from dashboards.access.provider import provider
 from dashboards.access.sessions import COOKIE, access, lasting
 from records.errors import BalefireError
@@ -26,10 +28,26 @@ if TYPE_CHECKING:
     from dashboards.access.accounts import Account
     from dashboards.access.sessions import Access
 
-STYLE: Final = (Path(__file__).parent / "login.css").read_text("utf-8")
+TOKENS: Final = ("primary", "background", "text", "link", "border", "red-text", "gray-text")  # of the theme's colours, those of the form
+
+
+def _style() -> str:
+    """The form's style, in the dashboard's own colours and letters."""
+    here = Path(__file__).parent
+    theme = tomllib.loads((here.parent / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+
+    def colours(shade: dict[str, str]) -> str:
+        named = {name: re.sub(r"-(.)", lambda found: found[1].upper(), name) + "Color" for name in TOKENS}
+        return " ".join(f"--{name}: {shade[of]};" for name, of in named.items())
+
+    words = {"regular": FACES[0], "strong": FACES[1], "font": theme["font"].replace("Plex Sans", '"Plex Sans"'), "radius": theme["baseRadius"]}
+    return Template((here / "login.css").read_text("utf-8")).substitute(words, light=colours(theme["light"]), dark=colours(theme["dark"]))
+
+
+STYLE: Final = _style()
 MOST: Final = 4096  # octets of a form
 POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'; "
+    f"default-src 'none'; font-src 'self'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 PAGE: Final = Template("""<!doctype html>

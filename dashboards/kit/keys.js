@@ -56,7 +56,7 @@ function focused() {
 }
 
 function step(way) {
-  const all = links(), at = all.indexOf(focused()), next = all[at < 0 ? 0 : at + way]
+  const here = focused(), all = links(), at = all.indexOf(here?.closest?.(".row")?.querySelector("a[href]") ?? here), next = all[at < 0 ? 0 : at + way]
   next?.focus()
   next?.scrollIntoView({ block: "nearest" })
   return !!all.length

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, deciding, kit, owing, queries
+from dashboards.access.visitor import may
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
 from dashboards.packets import download, packets
@@ -25,20 +26,19 @@ PAGE: Final = ("alert", "alerts")
 def show(page: Page) -> None:
     """The whole page."""
     identity = st.query_params.get("id", "")
+    found = queries.detail(page.store, identity) if identity else None
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
             st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet"}})
         neighbours(page, identity)
         st.space("stretch")
-        if st.button(page.say("alert.suppress"), key="suppress"):
+        if found and st.button(page.say("alert.suppress"), key="suppress", disabled=not may("suppress")):
             st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
-        ready = st.empty()
+        if found:
+            download(page, found.alert)
     st.session_state["alert_shown"] = identity
-    found = queries.detail(page.store, identity) if identity else None
-    with ready:
-        download(page, found.alert if found else None)
     if found is None:
-        reason = page.say("alert.missing_reason", id=identity)
+        reason = page.say("alert.missing_reason", id=identity) if identity else page.say("alert.unnamed")
         words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": reason}
         kit.draw("headline", {"level": "none", "plain": True, **words}, "headline")
         return

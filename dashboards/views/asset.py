@@ -69,7 +69,7 @@ def several(page: Page, name: str, found: list[dict[str, Any]]) -> None:
     words = {
         "tag": page.say("alert.missing"),
         "sentence": page.say("asset.several" if found else "asset.missing"),
-        "reason": page.say("asset.asked_for", name=name),
+        "reason": page.say("asset.asked_for", name=name) if name else page.say("asset.unnamed"),
     }
     kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
     if found:

@@ -100,8 +100,8 @@ def preview(page: Page, seen: Preview, title: str) -> None:
         told: dict[str, Any] = {"tag": page.say("disable.confirmed", id=alert.id[:12]), "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
-    figures = [(number(seen.findings), page.say("suppress.findings"))]
-    figures += [(number(len(seen.alerts)), page.say("suppress.alerts"))] if title == "would" else []
+    figures = [(number(seen.findings), page.count("suppress.findings", seen.findings))]
+    figures += [(number(len(seen.alerts)), page.count("suppress.alerts", len(seen.alerts)))] if title == "would" else []
     figures += [(number(seen.hidden_already), page.say("disable.already"))] if seen.hidden_already else []
     figures += [(number(count), names.get(asset, asset)) for asset, count in list(seen.by_asset.items())[:MOST]]
     figures += [("", page.say("suppress.more", count=len(seen.by_asset) - MOST))] if len(seen.by_asset) > MOST else []

@@ -37,7 +37,8 @@ def show(page: Page) -> None:
     name = st.query_params.get("rule", "")
     rule = next((each for each in book.book.rules if each.id == name), None) if book else None
     if book is None or rule is None:
-        reason = page.say("rules.nothing") if book is None else page.say("rules.asked_for", rule=name, version=book.id)
+        asked = page.say("rules.asked_for", rule=name, version=book.id) if book and name else page.say("alert.unnamed")
+        reason = page.say("rules.nothing") if book is None else asked
         words = {"tag": page.say("alert.missing"), "sentence": page.say("rules.missing"), "reason": reason}
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
         return

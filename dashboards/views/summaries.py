@@ -16,6 +16,7 @@ from dashboards.queries import LOOKED_AT
 from dashboards.releasing import asking, releases
 from records.errors import BalefireError
 from records.wording import say
+from reports.front import all_recorded
 from reports.periods import KINDS, zone_of
 from reports.printing import html, printed
 from reports.summary import known_sites
@@ -74,7 +75,8 @@ def history(page: Page, heads: list[dict[str, Any]], name: str) -> None:
     head = [page.say(f"reports.{column}") for column in ("report", "site", "index")]
     rows = [line(page, row, name) for row in heads[:MOST]]
     note = page.say("activity.cut", shown=MOST, total=len(heads)) if len(heads) > MOST else ""
-    kit.follow("table", {"title": page.say("reports.history"), "note": note, "head": head, "rows": rows, "empty": page.say("reports.none")}, "history")
+    empty = page.say("reports.none" if may("report") else "reports.nothing")
+    kit.follow("table", {"title": page.say("reports.history"), "note": note, "head": head, "rows": rows, "empty": empty}, "history")
 
 
 def line(page: Page, row: dict[str, Any], name: str) -> list[Any]:
@@ -85,7 +87,8 @@ def line(page: Page, row: dict[str, Any], name: str) -> list[Any]:
     words = Words(page.language, zone_of(str(row["zone"])))
     about: dict[str, Any] = {"text": title, "sub": f"{words.minute(row['since'])} – {words.minute(row['until'])}"}
     if not row["whole"]:
-        about["sub"] += page.say("reports.not_over" if row["kept_from"] is None else "reports.partly_kept")
+        told = "recorded_until" if all_recorded(row["newest"], row["until"]) else "not_over"
+        about["sub"] += page.say(f"reports.{told}" if row["kept_from"] is None else "reports.partly_kept")
     about["sub"] += " · " + page.say("reports.made", time=page.clock.moment(nanoseconds(row["made"])))
     if row["id"] != name:
         about["href"] = page.address(PLACE, report=row["id"])

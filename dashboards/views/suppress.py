@@ -13,7 +13,7 @@ from dashboards.opening import opened
 from dashboards.page import Page, begin, text_of
 from detectors import suppressing
 from detectors.suppressions import ANCHORS, DAY
-from records.errors import BalefireError
+from records.errors import BalefireError, UsageError
 from records.formats import number
 from records.model import severity_word
 
@@ -35,7 +35,8 @@ def show(page: Page) -> None:
         st.switch_page("views/alert.py", query_params=dict(st.query_params))
     found = queries.detail(page.store, identity) if identity else None
     if found is None:
-        words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": page.say("alert.missing_reason", id=identity)}
+        reason = page.say("alert.missing_reason", id=identity) if identity else page.say("alert.unnamed")
+        words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": reason}
         kit.draw("headline", {"level": "none", "plain": True, **words}, "headline")
         return
     alert = found.alert
@@ -44,7 +45,8 @@ def show(page: Page) -> None:
     kit.draw("headline", {"level": level, "plain": True, "meta": [], "tag": tag, "sentence": title, "reason": reason}, "headline")
     refused(page)
     if made := st.session_state.pop("suppressed", None):
-        kit.draw("unseen", {"title": page.say("suppress.saved"), "note": "", "rows": [("", page.say("suppress.saved_as", id=made))]}, "saved")
+        told = page.say("suppress.saved_as", id=made[0], until=page.clock.moment(made[1]))
+        kit.draw("unseen", {"title": page.say("suppress.saved"), "note": "", "rows": [("", told)]}, "saved")
         return
     try:
         fill_in(page, str(alert["id"]))
@@ -63,8 +65,12 @@ def fill_in(page: Page, alert: str) -> None:
     with right:
         st.text_input(page.say("suppress.owner"), key="suppress_owner", placeholder=name())
         st.text_area(page.say("suppress.reason"), key="suppress_reason")
-        days = int(st.number_input(page.say("suppress.days"), 1, suppressing.LONGEST_DAYS, suppressing.DAYS, key="suppress_days"))
-    draft = suppressing.drafted(page.store, alert, where, "-", "-", days)
+        # Without bounds: a browser keeps to itself what lies beyond them, and what was there before would be saved.
+        days = int(st.number_input(page.say("suppress.days"), value=suppressing.DAYS, step=1, key="suppress_days"))
+        lasts = 0 < days <= suppressing.LONGEST_DAYS
+        if not lasts:
+            st.markdown(f":red[:material/error: {UsageError('suppress.days', limit=suppressing.LONGEST_DAYS).text(page.language)}]")
+    draft = suppressing.drafted(page.store, alert, where, "-", "-")
     seen = suppressing.preview(page.store, draft)
     with right:
         preview(page, seen)
@@ -74,9 +80,9 @@ def fill_in(page: Page, alert: str) -> None:
                 page.say("suppress.save"),
                 key="suppress_save",
                 type="primary",
-                disabled=not sure or not may("suppress"),
+                disabled=not (sure and lasts and may("suppress")),
                 on_click=save,
-                args=(alert, where, days),
+                args=(alert, where),
             )
             person(page)
 
@@ -108,9 +114,8 @@ def preview(page: Page, seen: Preview) -> None:
     if seen.everything:
         st.markdown(f"**:material/warning: {deciding.plain(page.say('suppress.everything', rule=', '.join(seen.everything)))}**")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
-    figures = [(number(seen.findings), page.say("suppress.findings")), (number(len(seen.alerts)), page.say("suppress.alerts"))]
-    figures += [(number(seen.hidden_already), page.say("suppress.already"))] if seen.hidden_already else []
-    figures += [(number(seen.stays), page.say("suppress.stays"))] if seen.stays else []
+    counts = {"findings": seen.findings, "alerts": len(seen.alerts), "already": seen.hidden_already, "stays": seen.stays}
+    figures = [(number(count), page.count(f"suppress.{name}", count)) for name, count in counts.items() if count or name in {"findings", "alerts"}]
     figures += [(number(count), names.get(asset, asset)) for asset, count in list(seen.by_asset.items())[:MOST]]
     figures += [("", page.say("suppress.more", count=len(seen.by_asset) - MOST))] if len(seen.by_asset) > MOST else []
     days = (seen.until - seen.since) // DAY
@@ -118,13 +123,15 @@ def preview(page: Page, seen: Preview) -> None:
     kit.draw("unseen", {"title": page.say("suppress.would"), "note": span, "rows": figures}, "preview")
 
 
-def save(alert: str, where: Mapping[str, tuple[Value, ...]], days: int) -> None:
+def save(alert: str, where: Mapping[str, tuple[Value, ...]]) -> None:
     """The button was pressed."""
     with refusing():
         store, by = opened(), name()
         owner = str(st.session_state.get("suppress_owner") or by)
+        days = float(st.session_state["suppress_days"])  # as it stands now: it may have been typed since the page was drawn
         draft = suppressing.drafted(store, alert, where, owner, str(st.session_state.get("suppress_reason") or ""), days)
-        st.session_state["suppressed"] = deciding.hide(store, draft, by).id[:12]
+        made = deciding.hide(store, draft, by)
+        st.session_state["suppressed"] = (made.id[:12], made.until)
 
 
 show(begin())

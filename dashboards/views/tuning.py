@@ -38,7 +38,8 @@ def show(page: Page) -> None:
         book = rulings.in_force(page.store)
     rule = next((each for each in book.book.rules if each.id == name), None) if book else None
     if book is None or rule is None or rule.file not in book.texts:
-        words = {"tag": page.say("alert.missing"), "sentence": page.say("rules.missing"), "reason": page.say("rules.nothing") if book is None else name}
+        reason = page.say("rules.nothing") if book is None else name or page.say("alert.unnamed")
+        words = {"tag": page.say("alert.missing"), "sentence": page.say("rules.missing"), "reason": reason}
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
         return
     words = {"tag": page.say("page.tuning"), "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("tuning.what")}

@@ -117,9 +117,20 @@ def test_keys_lead_through_the_list_and_to_pages(visit: Visit) -> None:
     expect(help_of).to_be_hidden()
     for key in "jjkjx":
         keyboard.press(key)
-    expect(visit.page.locator(".queue .row:not(.head) a.title").nth(1)).to_be_focused()
+    titles, boxes = visit.page.locator(".queue .row:not(.head) a.title"), visit.page.locator(".queue .row:not(.head) input")
     expect(visit.page.get_by_text("1 chosen")).to_be_visible()
-    expect(visit.page.locator(".queue .row:not(.head) input").nth(1)).to_be_checked()
+    expect(titles.nth(1)).to_be_focused()
+    expect(boxes.nth(1)).to_be_checked()
+    keyboard.press("j")  # the list was drawn anew: the place in it is what it was
+    keyboard.press("x")
+    expect(visit.page.get_by_text("2 chosen")).to_be_visible()
+    expect(titles.nth(2)).to_be_focused()
+    expect(boxes.nth(2)).to_be_checked()
+    boxes.nth(3).click()
+    expect(visit.page.get_by_text("3 chosen")).to_be_visible()
+    expect(boxes.nth(3)).to_be_focused()
+    keyboard.press("k")
+    expect(titles.nth(2)).to_be_focused()
     keyboard.press("/")
     box = visit.page.get_by_test_id("stMain").get_by_role("textbox").first
     expect(box).to_be_focused()
