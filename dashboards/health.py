@@ -89,6 +89,10 @@ class Traffic:
 
 def traffic(store: Store, span: Span, each: Health) -> Traffic:
     """Its traffic in a span, in forty buckets or fewer; gaps to the minute (to 1/2880 of a longer span)."""
+    return kept(store, ("coverage",), _traffic, span, each)
+
+
+def _traffic(store: Store, span: Span, each: Health) -> Traffic:
     step = max(MINUTE, -(-span.length // FINEST // MINUTE) * MINUTE)
     interval = max(1, -(-span.length // BUCKETS // step)) * step
     buckets: Counter[int] = Counter()
@@ -125,14 +129,19 @@ def _recent(store: Store, known: Span) -> dict[Key, int]:
     found: dict[Key, int] = {}
     for row in listed(store.read("coverage", known.query(sort="-@timestamp", limit=RECENT))):
         if row["packets"]:
-            found.setdefault(_key(row), int(row["event.end"] or row["@timestamp"]))
+            found.setdefault(_key(row), _ended(row))
     return found
 
 
 def _last(store: Store, known: Span, key: Key) -> int:
     """The last packet of one that saw some."""
     (row,) = listed(store.read("coverage", known.query(_of(key), "-@timestamp", 1)))
-    return int(row["event.end"] or row["@timestamp"])
+    return _ended(row)
+
+
+def _ended(window: dict[str, Any]) -> int:
+    """The last moment of a window: its `event.end` is the first of the next."""
+    return int(window["event.end"] - 1 if window["event.end"] else window["@timestamp"])
 
 
 def _of(key: Key) -> Condition:

@@ -90,7 +90,7 @@ def test_a_list_that_agrees_or_is_none_is_said_to(tmp_path: Path) -> None:
     (tmp_path / "zones.csv").write_text("name,network\nPlant,10.0.0.0/8\n")
     store = shutil.copytree(stored()[0], tmp_path / "store")
     balefire("import", "zones", tmp_path / "zones.csv", "--store", store)
-    assert "all of them agree" in balefire("import", "zones", "--store", store, "--language", "en").stdout
+    assert "1 entry in the list that is kept; it agrees" in balefire("import", "zones", "--store", store, "--language", "en").stdout
     refused = balefire("import", "zones", "--replace", "--store", store, "--language", "en")
     assert (refused.exit_code, "Without FILE nothing is imported" in refused.stderr) == (2, True)
 

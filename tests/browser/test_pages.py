@@ -194,7 +194,7 @@ def test_a_link_to_one_alert_says_it_all(visit: Visit) -> None:
 def test_the_language_switch_stands_in_the_address(visit: Visit) -> None:
     visit.open("/")
     visit.page.get_by_text("中文", exact=True).click()
-    expect(visit.page.locator("h1")).to_have_text(HEADS["zh"])
+    expect(visit.page.locator("h1")).to_contain_text(HEADS["zh"])
     expect(visit.page).to_have_url(re.compile("lang=zh"))
     visit.page.get_by_text("8 小时", exact=True).click()
     expect(visit.page).to_have_url(re.compile("range=8h"))
