@@ -397,7 +397,8 @@ def test_a_rule_is_disabled_and_enabled_on_its_page(judged: Path, tmp_path: Path
     page.button(key="do_disable").click().run()
     assert str(tmp_path / "rules" / FILE) in sent(page)
     assert "It would find" in sent(page)
-    assert f'["{len(lines("findings", "--store", tmp_path / "store", "--where", f"rule:{name}", "--limit", 1000))}", "findings"]' in sent(page)
+    count = len(lines("findings", "--store", tmp_path / "store", "--where", f"rule:{name}", "--limit", 1000))
+    assert f'["{count}", "{"finding" if count == 1 else "findings"}"]' in sent(page)
     page.button(key="do_enable").click().run()
     assert [entry[:4] for entry in trail(tmp_path / "store")] == [("Li Wei", "disable", name, WHY), ("Li Wei", "enable", name, WHY)]
     assert (tmp_path / "rules" / FILE).read_text() == (judged / "rules" / FILE).read_text()
