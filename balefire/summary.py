@@ -37,8 +37,8 @@ DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
 BESIDE: Final = (
-    "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable",
-    "broken_interfaces",
+    "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_torn", "broken_gzip",
+    "broken_unreadable", "broken_interfaces",
 )  # fmt: skip
 BAR: Final = 32
 ACCESS_STYLE: Final = {"write": "green", "command": "magenta", "program": "magenta", "unknown": "yellow"}

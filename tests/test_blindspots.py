@@ -26,7 +26,7 @@ from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
 from tests.test_ledger import HOUR, TLS_DATA, followed, payload, polls, spoken
-from tests.wire import MS, SECOND, START, mbap, pcap, registers, save
+from tests.wire import MS, SECOND, START, mbap, pcap, pcapng, registers, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +125,8 @@ def test_a_capture_that_is_cut_off_or_corrupt_is_known_to_the_store(tmp_path: Pa
     whole = pcap(packets)
     place = len(whole) - 16 - len(packets[-1].data)  # of the last record
     garbled = whole[:place] + b"\xff" * 400
-    made = {"cut.pcap": whole[:-7], "garbled.pcap": garbled, "packed.pcap.gz": gzip.compress(whole[:-7]), "sound.pcap": whole}
+    torn = pcapng(packets)[:-9] + pcapng(packets)
+    made = {"cut.pcap": whole[:-7], "garbled.pcap": garbled, "packed.pcap.gz": gzip.compress(whole[:-7]), "sound.pcap": whole, "torn.pcapng": torn}
     for name, content in made.items():
         (tmp_path / name).write_bytes(content)
     replayed = balefire("replay", *(tmp_path / name for name in made), "--store", tmp_path / "store")
@@ -135,6 +136,7 @@ def test_a_capture_that_is_cut_off_or_corrupt_is_known_to_the_store(tmp_path: Pa
     for language, words in (
         ("en", (f"cut.pcap ends inside the record of packet {len(packets)}; {left} from there on were not read",
                 f"garbled.pcap makes no sense from byte {place:,} on, where packet {len(packets)} would be; 400 B from there on were not read",
+                "torn.pcapng makes no sense from byte", "up to the next section, with which reading went on",
                 "packed.pcap.gz ends inside the record of packet", "what is behind it was not read", "What never came takes no points")),
         ("zh", (f"garbled.pcap 自第 {place:,} 字节（应为第 {len(packets)} 个数据包）起无法解读；此后 400 B 未读取",)),
     ):  # fmt: skip
@@ -142,7 +144,7 @@ def test_a_capture_that_is_cut_off_or_corrupt_is_known_to_the_store(tmp_path: Pa
         assert [word for word in words if word.replace(" ", "") not in said] == []
         assert "sound.pcap" not in said
     told = [row["broken"]["error"] for row in lines("coverage", "--store", tmp_path / "store") if row["broken"]]
-    assert sorted(told) == ["corrupt", "cut", "cut"]
+    assert sorted(told) == ["corrupt", "cut", "cut", "torn"]
 
 
 def test_directions_that_are_missing_are_counted_once_in_one_way() -> None:

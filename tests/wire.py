@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import os
 import random
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from sensors.listing import lines
+from sensors.pcapng import Interface, Writer
+from sensors.pcapng import Packet as Recorded
 from sensors.sensor import Sensor
 
 if TYPE_CHECKING:
@@ -235,6 +238,15 @@ def pcap(packets: Iterable[Packet]) -> bytes:
         seconds, rest = divmod(packet.time, SECOND)
         whole += [struct.pack("<IIII", seconds, rest, len(packet.data), max(packet.wire, len(packet.data))), packet.data]
     return b"".join(whole)
+
+
+def pcapng(packets: Iterable[Packet]) -> bytes:
+    """The same as a pcapng of one interface, as Balefire writes it."""
+    file, interface = io.BytesIO(), Interface("eth0", ETHERNET, 0)
+    writer = Writer(file)
+    for packet in packets:
+        writer.add(Recorded(packet.time, len(packet.data), packet.data, interface))
+    return file.getvalue()
 
 
 def save(packets: Iterable[Packet], path: Path) -> Path:

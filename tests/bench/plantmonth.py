@@ -4,7 +4,6 @@ and the packets that are kept for them.
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ from records.facts import Fact
 from records.model import Batch, Evidence, PacketRef, Term, Text
 from records.schema import POINT, arrow_table
 from records.store.contract import Commit
-from sensors.pcapng import Interface, Packet, Writer
 from tests import wire
 from tests.bench.history import DEVICES, HOSTS, START, Truth, batches
 from tests.browser.waterworks import MINUTE, SITE, alert, coverage, finding, table
@@ -122,10 +120,6 @@ def evidence(found: Finding) -> Evidence:
     """What is kept for a finding: the conversation that it is about, from its handshake on."""
     talk = wire.Talk(str(found.source), str(found.destination), time=found.time).open()
     talk.ask(wire.mbap(1, wire.read(16, 10)), wire.mbap(1, wire.registers(*range(100, 110))))
-    file, interface = io.BytesIO(), Interface("eth0", wire.ETHERNET, 0)
-    writer = Writer(file)
-    for packet in talk.packets:
-        writer.add(Packet(packet.time, len(packet.data), packet.data, interface))
-    octets, numbers = file.getvalue(), tuple(range(1, len(talk.packets) + 1))
+    octets, numbers = wire.pcapng(talk.packets), tuple(range(1, len(talk.packets) + 1))
     size = sum(len(packet.data) for packet in talk.packets)
     return Evidence(found.id, f"{found.id}.pcap", talk.packets[0].time, talk.packets[-1].time, numbers, 0, size, sha256(octets).hexdigest(), octets)
