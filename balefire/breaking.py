@@ -13,8 +13,6 @@ import pyarrow as pa
 from sensors.sources.files import GZIP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from records.errors import BalefireError
     from records.model import Batch
     from sensors.sources.pcap import Capture
@@ -39,7 +37,7 @@ def marked(batch: Batch, capture: Capture, error: BalefireError | None) -> Batch
 
 def _left(capture: Capture, error: BalefireError) -> int | None:
     """Octets of the file that were not read: those that were passed over, else all from there on; None where it is compressed, or a pipe."""
-    told: Mapping[str, Any] = error.values
+    told: Any = error.values
     if error.key == "capture.torn":
         return int(told["octets"])
     if error.key != "capture.interfaces" and capture.pipe is None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import streamlit as st
-
 from dashboards import rulings
+from dashboards.keeping import kept
 from dashboards.queries import listed
 from dashboards.reference import serving
 from dashboards.talk import FIELDS, MOST_KINDS
@@ -56,8 +54,7 @@ def conduits(store: Store, span: Span, nodes: Sequence[Node], own: Mapping[str, 
     zones = {node.id: node.zone or "" for node in nodes}
     if not any(zones.values()):
         return []
-    where = os.environ.get("BALEFIRE_STORE", "")
-    return between(_kinds(store, where, store.stamp("activity", span), span.since, span.until), zones, own, policies(store))
+    return between(kept(store, ("activity",), _kinds, span), zones, own, policies(store))
 
 
 def between(kinds: Sequence[Kind], zones: Mapping[str, str], own: Mapping[str, str], in_force: Sequence[Policy]) -> list[Conduit]:
@@ -86,10 +83,7 @@ def policies(store: Store) -> list[Policy]:
     return [policy for text in files if (policy := policy_of(text.encode("utf-8", "surrogateescape")))]
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _kinds(_store: Store, where: str, stamp: str, since: int, until: int) -> list[Kind]:  # noqa: ARG001 - keys
-    from records.query import Span
-
+def _kinds(store: Store, span: Span) -> list[Kind]:
     known = Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))
-    rows = listed(_store.terms("activity", Span(since, until).query(known), Terms(KINDS, MOST_KINDS, "ot.count")))
+    rows = listed(store.terms("activity", span.query(known), Terms(KINDS, MOST_KINDS, "ot.count")))
     return [(*(str(row[name] or "") for name in KINDS), int(row["total"] or 0)) for row in rows]  # pyright: ignore[reportReturnType] - a tuple of four
