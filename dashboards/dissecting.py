@@ -91,14 +91,16 @@ class Reading:
                 return self._known[key][1]
             told = Future[Dissected]()
             self._known[key] = now, told
-        Thread(target=self._read, args=(told, near, there), daemon=True).start()  # where the server ends, nobody waits for it
+        Thread(target=self._read, args=(key, told, near, there), daemon=True).start()  # where the server ends, nobody waits for it
         return told
 
-    def _read(self, told: Future[Dissected], near: Sequence[Taken], there: int) -> None:
+    def _read(self, key: bytes, told: Future[Dissected], near: Sequence[Taken], there: int) -> None:
         try:
             with AT_ONCE:
                 told.set_result(trees([(each.number, each.packet) for each in near], limits(), there, 1))
-        except BaseException as error:  # whoever waits for it raises it
+        except BaseException as error:  # whoever waits for it raises it; whoever comes then tries again
+            with self._lock:
+                self._known.pop(key, None)
             told.set_exception(error)
 
 

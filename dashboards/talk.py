@@ -69,7 +69,8 @@ def added(rows: pa.Table, names: Sequence[str]) -> pa.Table:
 def named(rows: pa.Table, names: Mapping[str, str], missing: str | None = None) -> pa.Table:
     """The rows with other names for their ends; an end that has none keeps its own, or is `missing`."""
     for name in ENDS:
-        coded: Any = rows.column(name).combine_chunks().dictionary_encode()  # each is looked up once
+        column: Any = rows.column(name)
+        coded: Any = column.combine_chunks().dictionary_encode()  # each is looked up once
         told: Any = pa.array([names.get(each, each if missing is None else missing) for each in coded.dictionary.to_pylist()], pa.string())
         rows = rows.set_column(rows.schema.get_field_index(name), name, told.take(coded.indices))
     return rows

@@ -130,7 +130,8 @@ def test_whole_days_are_asked_for_once_and_who_has_only_a_name_is_told_by_it(tmp
         """One more row; how many operations there are then."""
         row = {**rows[1], "id": name, "@timestamp": time}
         made.write(Commit(Batch(arrow_table(ACTIVITY, {field: [row.get(field)] for field in ACTIVITY.names}, 1))))
-        return sum(talk.talk(made, whole).rows.column("total").to_pylist())
+        counts: list[int] = talk.talk(made, whole).rows.column("total").to_pylist()  # pyright: ignore[reportAssignmentType] - none is missing
+        return sum(counts)
 
     assert come("later", first + 9 * DAY) == 12
     assert asked == [], "what came at another time changes nothing"
