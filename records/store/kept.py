@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute
 
 from records.formats import HOUR
+from records.query import Query
 from records.store.columns import from_documents, stored
 
 if TYPE_CHECKING:
-    from records.query import Query
     from records.schema import Table
     from records.store.manifest import Manifest
 
@@ -59,7 +59,7 @@ class KeptRows:
         if part is None or part.version != version:
             part = (part and kind.name in GROWING and self._grown(kind, part, version)) or self._read(kind, query, version)
         useful = (each for each in known if kind.name in GROWING or each.version == version)
-        others = [each for each in useful if (each.since, each.until) != (part.since, part.until)]
+        others = [each for each in useful if not part.holds(Query(each.since, each.until))]
         self._parts[kind.name] = [part, *others][:SPANS]
         return part.rows
 

@@ -29,6 +29,7 @@ CREATE TABLE document (kind TEXT NOT NULL, id TEXT NOT NULL, time INTEGER, key T
 CREATE INDEX document_key ON document (kind, key);
 CREATE TABLE state (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+_MOST_STAMPS: Final = 10_000  # that are kept
 _LATER: Final = """
 CREATE TABLE IF NOT EXISTS packets (content TEXT PRIMARY KEY, octets INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS packets_octets ON packets (octets);
@@ -250,7 +251,7 @@ class Manifest:
         """How many documents of a table there are, where low <= time < high, and when the last of them was written. Counted once while nobody writes."""
         with self._lock:
             state = self._all("PRAGMA data_version")[0][0], self._db.total_changes  # what others changed, and what we did
-            if self._stamps[0] != state:
+            if self._stamps[0] != state or len(self._stamps[1]) > _MOST_STAMPS:
                 self._stamps = state, {}
             known = self._stamps[1]
             if (kind, low, high) not in known:
