@@ -110,7 +110,8 @@ def test_one_address_is_found_however_it_is_spelled(filled: EmbeddedStore, monke
     for address, count in {"2001:0db8::1": 200, "2001:db8::2": 100, "10.0.1.9": 200, "10.9.9.9": 0, "no address": 0}.items():
         one, query = Match("destination.ip", address), Query(START, START + 3 * DAY)
         terms = filled.terms("activity", replace(query, where=And((one, Match("source.ip", "10.0.0.1")))), Terms(("source.ip",)))
-        assert (filled.count("activity", replace(query, where=one)), sum(terms.column("total").to_pylist())) == (count, count)
+        assert filled.count("activity", replace(query, where=one)) == count
+        assert terms.column("total").to_pylist() == [count] * bool(count)
         assert filled.count("activity", replace(query, where=Not(one))) == ROWS + 600 - count
 
 
