@@ -134,7 +134,7 @@ def drawn(page: Page, curve: Curve, now: Step, step: Step) -> dict[str, Any]:
 def looked(page: Page, curve: Curve) -> str:
     """What the curve is made of: until when, how many shifts, how many hours were seen, and when it was worked out."""
     window = curve.window
-    told = {"until": page.clock.moment(window.until - 1), "hours": f"{window.hours:,.1f}", "shifts": number(len(window.starts))}
+    told = {"until": page.clock.moment(window.until - (not window.whole)), "hours": f"{window.hours:,.1f}", "shifts": number(len(window.starts))}
     made = page.say("tuning.made", moment=page.clock.moment(curve.made)) if curve.made else ""
     return page.say("tuning.looked_at" if window.whole else "tuning.looked_whole", **told) + made
 
@@ -145,7 +145,7 @@ def doubted(page: Page, curve: Curve, now: Step, rule: Rule) -> list[str]:
     told = [page.say("tuning.no_shift")] if window.rate(0) is None else []
     share = window.seen / max(1, window.until - window.since)
     told += [page.say("tuning.little_seen", share=share_seen(100 * share, page.language))] if share < SEEN else []
-    told += [page.say("tuning.few", count=number(now.alerts), most=number(most))] if most < FEW or now.alerts < FEW else []
+    told += [page.say("tuning.few", count=number(now.alerts), most=number(most))] if most < FEW else []
     hidden = page.store.count("finding", Query(window.since, window.until, And((Match("rule", rule.id, cased=True), Exists("suppressions")))))
     return told + ([page.count("tuning.hidden", hidden, count=number(hidden))] if hidden else [])
 
