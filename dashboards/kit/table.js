@@ -1,4 +1,4 @@
-// A plain table. A cell is a text, or {text} with any of: access (its square before it), severity (its glyph before it), href (a link), sub (a second line), kind (mono, number, muted), bar (a share, 0–1, drawn before it).
+// A plain table. A cell is a text, or {text} with any of: trend (days of risk), access (its square before it), severity (its glyph before it), href (a link), sub (a second line), kind (mono, number, muted), bar (a share, 0–1, drawn before it).
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = blank(parentElement, "table")
   if (data.title) root.append(heading(data.title, data.note))
@@ -12,6 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 function cell(root, each, setTriggerValue) {
   if (typeof each === "string") return phrase("td", "", each)
+  if (each.trend) return el("td", "", null, each.trend.way === "none" ? null : spark(each.trend, 6, 16))
   const made = el("td", each.kind ?? (each.access ? "access" : ""))
   if (each.access) made.append(square(root, each.access))
   if (each.severity) made.append(glyph(each.severity, 12))

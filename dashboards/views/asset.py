@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import comparing, counting, inventory, kit, queries
+from dashboards import comparing, counting, inventory, kit, queries, trend
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
 from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
@@ -54,6 +54,7 @@ def show(page: Page) -> None:
             st.switch_page("views/network.py", query_params={**dict(st.query_params), "asset": whole.id})
     left, right = st.columns([1.05, 1], gap="large")
     with left:
+        risk(page, row)
         if alerts:
             open_alerts(page, risky, alerts)
         peers(page, talks)
@@ -92,6 +93,16 @@ def headline(page: Page, asset: Asset, risky: list[dict[str, Any]], alerts: int,
     worst = page.say("asset.worst", severity=page.say(f"severity.{level}")) if risky else page.say("asset.no_alert")
     words = {"tag": worst, "sentence": asset.name}
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, "facts": told, **words}, "headline")
+
+
+def risk(page: Page, row: dict[str, Any]) -> None:
+    """How its risk went, day by day."""
+    found = trend.of(page, row)
+    if found.way == "none":
+        return
+    before, week = (found.with_any(part) for part in (found.days[: trend.WEEK], found.days[trend.WEEK :]))
+    note = page.say("trend.too_short") if found.way == "short" else page.say("trend.weeks", week=number(week), before=number(before))
+    kit.draw("trend", {"title": page.say("trend.title"), "note": note, **trend.drawn(page, found)}, "trend")
 
 
 def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
