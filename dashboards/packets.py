@@ -133,6 +133,7 @@ def choose(page: Page, held: Kept, taken: Sequence[Taken]) -> int:
     def chosen() -> None:
         if told := st.session_state["packets"].chosen:
             st.query_params["packet"] = str(told)
+            st.query_params.pop("node", None)
 
     asked = st.query_params.get("packet", "")
     place = names.index(asked) if asked in names else first

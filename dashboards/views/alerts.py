@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, deciding, kit, paging, queries
+from dashboards import choosing, counting, deciding, kit, paging, queries
 from dashboards.handover import handover
 from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, picked, remember, text_of
 from dashboards.queries import Filters
@@ -31,7 +31,7 @@ FOREVER: Final = 1 << 63
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
-    remember("q", "level", "status", "assignee", "verdict", "after", place=PLACE)
+    remember("q", "level", "status", "assignee", "verdict", "after", choosing.NAME, place=PLACE)
     deciding.refused(page)
     visited = last_visit(page)
     wanted = narrowed(page, visited)
@@ -41,7 +41,8 @@ def show(page: Page) -> None:
     found, total = paging.read(PLACE, lambda after: queries.alerts(page.store, page.span, where, LISTED, after))
     rows = queries.rows(found)
     st.session_state["queue"] = [str(row["id"]) for row in rows]  # one alert's page goes on from here
-    chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
+    wanted_rows = set(choosing.chosen(page, st.session_state["queue"]))
+    chosen = [row for row in rows if row["id"] in wanted_rows]
     arrived(page, where)
     second_line(page, page.count("list.total", total, total=number(total), shown=number(len(found))), len(chosen), wanted, visited)
     if not rows:
@@ -54,7 +55,7 @@ def show(page: Page) -> None:
     data = {"head": head, "rows": listed(page, rows, visited), **choose}
     opened = kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     if opened:
-        st.switch_page("views/alert.py", query_params={**dict(st.query_params), "id": opened})
+        st.switch_page("views/alert.py", query_params={**{name: value for name, value in st.query_params.items() if name != choosing.NAME}, "id": opened})
     paging.turn(page, PLACE, len(rows), total, last_of(rows))
 
 
@@ -83,7 +84,7 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
 
 def choose_rows(identities: list[str]) -> None:
     """What the boxes in the list say now."""
-    st.session_state["chosen"] = identities
+    choosing.choose(identities, PLACE)
 
 
 def leave_or_open() -> None:
@@ -91,7 +92,7 @@ def leave_or_open() -> None:
     identity = st.query_params.get("id")
     if identity and st.session_state.get("alert_shown") != identity:
         st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": identity})
-    for name in ("id", "packet"):
+    for name in ("id", "packet", "node"):
         if name in st.query_params:
             del st.query_params[name]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, inventory, kit, paging, queries, trend
+from dashboards import choosing, counting, inventory, kit, paging, queries, trend
 from dashboards.inventory import FACETS, NONE, SORTS
 from dashboards.page import Page, begin, newer, picked, remember, typed
 from records.addresses import is_mac
@@ -27,7 +27,7 @@ ADDRESSES = 3  # of an asset that are listed
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("q", "sort", "risky", "after", *FACETS, place=PLACE)
+    remember("q", "sort", "risky", "after", choosing.NAME, *FACETS, place=PLACE)
     if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
@@ -42,6 +42,7 @@ def show(page: Page) -> None:
     head = [page.say(f"assets.{name}") for name in ("name", "addresses", "role", "device", "zone", "criticality", "alerts", "trend", "last", "first")]
     note = page.count("assets.count", total, count=number(total))
     data = {"title": page.say("page.assets"), "note": note, "head": head, "rows": lines, "empty": page.say("assets.none")}
+    data |= choosing.rows(page, [str(row["id"]) for row in rows])
     kit.follow("table", data, "table")
     paging.turn(page, PLACE, len(lines), total, str(found["id"].iloc[-1]) if len(found) else "")
 
