@@ -22,7 +22,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, page, queries, rulings, serve, weekly
+from dashboards import kit, opening, page, queries, rulings, serve, weekly
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
@@ -709,3 +709,18 @@ def test_whatever_was_missed_has_words(language: str) -> None:
         one, many = (say(f"dashboard.unseen.{name}.{form}", language) for form in ("one", "many"))
         assert one
         assert many
+
+
+def test_no_component_declares_a_name_that_every_component_has() -> None:
+    """Both are one module in a browser, which draws nothing then."""
+    kit_files = Path(kit.__file__).parent
+    names = {file.name: declared(file.read_text("utf-8")) for file in kit_files.glob("*.js")}
+    shared = names.pop("base.js")
+    assert {"el", "SVG", "POINTED"} <= shared
+    assert {file: found & shared for file, found in names.items() if found & shared} == {}
+
+
+def declared(script: str) -> set[str]:
+    """The names that a script declares at its outermost."""
+    found = set(re.findall(r"(?m)^(?:async )?(?:const|let|function) (\w+)", script))
+    return found | {name for line in re.findall(r"(?m)^(?:const|let) (.*)", script) for name in re.findall(r", (\w+) = ", line)}

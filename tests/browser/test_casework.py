@@ -55,7 +55,7 @@ def test_three_clicks_to_the_packet_and_its_bytes(browser: Browser, demo: str, t
         page.goto(sent)
         expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Unit Identifier", timeout=30_000)
         page.goto(re.sub("node=[^&]*", "node=9.9.9", sent))
-        expect(page.locator(".dissection .line")).to_have_text("The field that the address names is not in this packet.", timeout=30_000)
+        expect(page.locator(".dissection p.line")).to_have_text("The field that the address names is not in this packet.", timeout=30_000)
         expect(lit).to_have_text(["03", "b6"])
         with page.expect_download() as given:
             page.get_by_role("button", name="Evidence").click()
