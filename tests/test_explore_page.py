@@ -1,6 +1,7 @@
 """Activity: the piano roll, the table and one point's values: what they ask of a store, and the page without a browser."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pyarrow as pa
