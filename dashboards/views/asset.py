@@ -11,8 +11,8 @@ from dashboards import comparing, counting, inventory, kit, queries, trend
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
 from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
-from dashboards.reference import object_words
-from detectors.phrases import ACTING, deed, listed, measured
+from dashboards.reference import deed_words, object_words
+from detectors.phrases import ACTING, listed, measured
 from records.assets import changes_of, contested
 from records.effects import EFFECTS, NUMBER
 from records.facts import ADDRESS, MOST_TEXT, is_cut
@@ -132,11 +132,12 @@ def peers(page: Page, talks: list[Talk]) -> None:
     for talk in talks[:PEERS]:
         effects = sorted(talk.effects, key=lambda effect: (access_of(effect) not in ACTING, -talk.effects[effect]))
         name = known.get(talk.peer or "", talk.name)
+        words = page.say("trail.comma").join(deed_words(effect, page.language) for effect in effects)
         lines.append(
             [
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
                 {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
-                {"text": page.say("trail.comma").join(deed(effect, page.language) for effect in effects), "access": access_of(effects[0]), "kind": "plain"},
+                {"text": words, "access": access_of(effects[0]), "kind": "plain"},
                 {"text": " ".join(talk.protocols), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},
             ]

@@ -12,8 +12,8 @@ from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
 from dashboards.page import Page, begin, choice, forget, newer, picked, remember, typed
-from dashboards.reference import object_words
-from detectors.phrases import action, deed, listed, measured, who
+from dashboards.reference import deed_words, object_words
+from detectors.phrases import action, listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
@@ -180,7 +180,7 @@ def value_words(page: Page, field: str, value: str) -> str:
     """A value with its words, where it has some."""
     if field == "ot.access":
         return page.say(f"access.{value}")
-    return deed(value, page.language) if field == "ot.effect" else value
+    return deed_words(value, page.language) if field == "ot.effect" else value
 
 
 def value(page: Page, span: Span, text: str, blind: list[dict[str, Any]]) -> None:
