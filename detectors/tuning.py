@@ -5,6 +5,7 @@ A bound is a number in the file from which on, or up to which, the rule fires. I
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ Number = int | float
 
 FACTORS: Final = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5)
 _BOUNDS: Final = frozenset({"gt", "gte", "lt", "lte"})
+_COMPARES: Final = re.compile(r"\b[gl]te?\b")  # most rules have none, and need not be read
 _JUDGING: Final = frozenset({"detection", "correlation"})  # the parts of a document that decide whether a rule fires
 
 
@@ -70,7 +72,7 @@ class Step:
 
 def bounds(text: str) -> list[Bound]:
     """The bounds of a rule's file, in its order; none of what cannot be read."""
-    if read(text.encode("utf-8", "surrogateescape")).faults:
+    if not _COMPARES.search(text) or read(text.encode("utf-8", "surrogateescape")).faults:
         return []
     found: list[Bound] = []
     for document in cast("Iterator[Any]", yaml.compose_all(text, yaml.SafeLoader)):

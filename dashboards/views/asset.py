@@ -20,6 +20,7 @@ from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
 from records.wording import device_words, role_words, say, say_or, source_words
+from sensors.protocol import title_of
 
 if TYPE_CHECKING:
     from dashboards.inventory import Talk
@@ -138,7 +139,7 @@ def peers(page: Page, talks: list[Talk]) -> None:
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
                 {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
                 {"text": words, "access": access_of(effects[0]), "kind": "plain"},
-                {"text": " ".join(talk.protocols), "kind": "short"},
+                {"text": page.say("trail.comma").join(map(title_of, talk.protocols)), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},
             ]
         )
