@@ -69,7 +69,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "made_from": {"newest": iso(newest), "known": iso(known), "decisions": store.entries() or 0},
             "recorded": bool(coverage["windows"]),
             "index": _index(found) if coverage["windows"] else None,
-            "alerts": alerting.told(alerts, span, names, steps, store if len(there) > 1 else None),
+            "alerts": alerting.told(source, alerts, span, names, steps, several=len(there) > 1),
             "answers": answering.times(source, span, alerts, known),
             "coverage": coverage,
             "assets": exposing.told(source, span, assets),
