@@ -115,3 +115,37 @@ def test_the_commands(tmp_path: Path) -> None:
     assert balefire("warning", "close", name, "--store", where).exit_code == 1
     assert one("warning", "sign", name[:6], "--by", "bo", "--store", where)["status"] == "signed"
     assert lines("warning", "list", "--overdue", "--store", where) == []
+
+
+def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from records.store import open_store
+
+    where = tmp_path / "store"
+    monkeypatch.setenv("BALEFIRE_KEY_PASSPHRASE", "a passphrase long enough")
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(tmp_path / "post"))
+    made = open_store(str(where), True)
+    made.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    made.close()
+    given = ("--to", "plant <2>", "--reason", "seen & heard", "--by", "ada", "--store", where, "--language", "zh")
+    name = one("warning", "issue", "al1", "--colour", "orange", *given)["id"]
+    for language, title in (("en", alert(1).title.en), ("zh", alert(1).title.zh)):
+        assert title in balefire("warning", "list", "--store", where, "--language", language).stdout, "in the language that is asked for, not that of its issue"
+    printed = one("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--format", "json", "--both-languages", "--store", where)
+    assert [file.rpartition("/")[2] for file in printed["files"]] == [f"warning.{name}.{form}" for form in ("en.html", "zh.html", "json")]
+    page = (tmp_path / "out" / f"warning.{name}.zh.html").read_text()
+    assert all(words in page for words in ("▲ 橙色", alert(1).title.zh, "plant &lt;2&gt;", "seen &amp; heard", "网络安全预警"))
+    signed = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
+    public = one("key", "make", *signed, "--by", "ada")["key"]
+    released = one("warning", "release", name, *signed, "--store", where, "--by", "ada")
+    assert one("warning", "release", name, *signed, "--store", where, "--by", "bo") == released, "once"
+    assert f"warning.{name}.en.html" in released["files"]
+    ways = tmp_path / "ways.yml"
+    ways.write_text("share: {kind: folder, path: outgoing}\n")
+    post = ("--ways", ways)
+    one("deliver", "add", released["entry"], "--to", "share", *post)
+    one("deliver", "run", *post)
+    sent = tmp_path / "outgoing" / "000002.json"
+    assert balefire("verify", sent, "--key", public).exit_code == 0
+    entry = sent.read_bytes()
+    sent.write_bytes(entry.replace(b'"colour":"orange"', b'"colour":"yellow"'))
+    assert balefire("verify", sent, "--key", public).exit_code == 1
