@@ -79,6 +79,18 @@ def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[T
     return identity
 
 
+def issue_to(
+    store: Store, alert: str, colour: str, receivers: Sequence[str], by: str, now: int, language: str, *, title: str = "", reason: str = ""
+) -> list[str]:
+    """Issue a warning to each receiver, who signs for it alone, with the reasons that are suggested and one more; their ids. Raises UsageError."""
+    told = title or str((store.get("alert", alert) or {}).get(f"title.{language}") or "")
+    given = [*suggest(store, alert)[1], *([Text(reason.strip(), reason.strip())] if reason.strip() else [])]
+    wanted = list(dict.fromkeys(name(each) for each in receivers or ("",)))
+    if not all(wanted):
+        raise UsageError("warning.empty")
+    return [issue(store, alert, colour, told, given, receiver, by, now) for receiver in wanted]
+
+
 def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "") -> None:
     """Take the next step of the loop; none is skipped, and what was handled and what came of it is said. Raises TransitionError."""
     row, status = one(store, identity), ACTIONS[action]

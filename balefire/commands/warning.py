@@ -11,7 +11,6 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing, signs
-from records.errors import UsageError
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ _both = click.option("--both-languages", "both", is_flag=True, help=say("cli.opt
 def issue(screen: Screen, alert: str, colour: str | None, receivers: tuple[str, ...], title: str, reason: str, by: str | None, as_json: bool) -> None:
     """Suggest a colour with reasons; with --colour, issue the warning: one to each receiver, who signs for it alone."""
     from balefire.identities import alert_of, who
-    from detectors.lifecycle import name
-    from records.model import Text
     from reports import warned
 
     with closing(opened(screen)) as store:
@@ -55,13 +52,9 @@ def issue(screen: Screen, alert: str, colour: str | None, receivers: tuple[str, 
         suggested, reasons = warned.suggest(store, identity)
         made: dict[str, str] = {}
         if colour is not None:
-            told = title or str((store.get("alert", identity) or {}).get(f"title.{screen.language}") or "")
-            given = [*reasons, *([Text(reason, reason)] if reason.strip() else [])]
             person, now = who(screen.settings, by), time.time_ns()
-            wanted = list(dict.fromkeys(map(name, receivers or ("",))))
-            if not all(wanted):
-                raise UsageError("warning.empty")
-            made = {receiver: warned.issue(store, identity, colour, told, given, receiver, person, now) for receiver in wanted}
+            issued = warned.issue_to(store, identity, colour, receivers, person, now, screen.language, title=title, reason=reason)
+            made = {warned.one(store, each)["receiver"]: each for each in issued}
     why = [getattr(each, screen.language) for each in reasons]
     if as_json:
         for receiver, warns in made.items() or [(None, None)]:
