@@ -21,7 +21,9 @@ _TEMPLATES: Final = "reports.templates"
 
 
 class MissingError(UsageError):
-    """A package is not installed that this form takes."""
+    """A package is not installed that this form takes: nothing is wrong with what was asked."""
+
+    status = 1
 
 
 def printed(told: Mapping[str, Any], language: str) -> Printed:

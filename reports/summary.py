@@ -106,8 +106,8 @@ def _about(period: Period, site: str | None) -> Row:
 
 
 def _cut(period: Period, lasting: int) -> Row:
-    """What is told of a period of which rows were deleted: it is not whole, and from when on all of it is kept."""
-    return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting else {}
+    """What is told of a period of which rows were deleted: it is not whole, and from when on all of it is kept. No packet is from before 1970."""
+    return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting and period.until > 0 else {}
 
 
 def _seen(grade: float | None, share: float) -> float:

@@ -153,7 +153,7 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
     assert balefire("verify", sent, "--key", public).exit_code == 1
 
 
-def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str = "zh") -> None:
+def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dashboards import deciding
     from dashboards.access.sessions import Visitor
     from dashboards.access.visitor import DeniedError
@@ -162,7 +162,7 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
 
-    where = tmp_path / "store"
+    where, language = tmp_path / "store", "zh"
     for name, value in (("STORE", where), ("LEDGER__FOLDER", tmp_path / "ledger"), ("LEDGER__KEYS", tmp_path / "keys"), ("USER", "ada")):
         monkeypatch.setenv(f"BALEFIRE_{name}", str(value))
     monkeypatch.setenv("BALEFIRE_KEY_PASSPHRASE", "a passphrase long enough")
@@ -180,7 +180,7 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
     made = sorted((row["receiver"], row["colour"], row["status"]) for row in warned.warnings(store))
     assert made == [("plant 2", "red", "issued"), ("plant 3", "red", "issued")]
     assert say("dashboard.duties.overdue", language) not in sent(page)
-    chosen = page.selectbox(key="warning").value
+    chosen = str(page.selectbox(key="warning").value)
     for action, status in warned.ACTIONS.items():
         page.selectbox(key="warning").set_value(chosen).run()
         if status == "handled":
