@@ -76,6 +76,10 @@ def test_it_depends_on_every_line_that_works_it_out() -> None:
     assert all((Path(remembered.__file__).parent / name).read_bytes() in said for name in ("store/contract.py", "wording/detectors.toml", "effects.py"))
 
 
+def _unread(*_: object) -> None:
+    pytest.fail("read again")
+
+
 def test_the_rulebook_that_is_recalled_is_the_one_that_is_read(elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "own"
     own.mkdir()
@@ -87,7 +91,7 @@ def test_the_rulebook_that_is_recalled_is_the_one_that_is_read(elsewhere: Path, 
     read = load(paths)
     (kept,) = (elsewhere / "rules").iterdir()
     loading._kept.cache_clear()  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(loading, "_read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(loading, "_read", _unread)
     recalled = load(paths)
     assert recalled == read
     assert recalled is not read
