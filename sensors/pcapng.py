@@ -8,14 +8,15 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from records.errors import InputError
-from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, SECTION_HEADER, STATISTICS
+from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, SECTION_HEADER, STATISTICS, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import IO
 
 MAGIC: Final = 0x1A2B3C4D
@@ -24,7 +25,7 @@ RECEIVED, DROPPED = 4, 7  # … of statistics
 DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
-_BEGIN, _END = struct.Struct("<II"), struct.Struct("<I")
+_BEGIN, _END, _PACKET = struct.Struct("<II"), struct.Struct("<I"), struct.Struct("<III")
 END: Final = struct.pack("<HH", 0, 0)
 
 
@@ -99,6 +100,40 @@ class Statistics:
             told.append(statistics(number, time, packets, dropped, self._dropped.get(number, 0), dark))
             self._dropped[number] = dropped
         return b"".join(told)
+
+
+def packets_of(octets: bytes | memoryview) -> Counter[int]:
+    """How many packets of each interface there are in these blocks, which are whole and ours."""
+    at, found = 0, Counter[int]()
+    while at < len(octets):
+        kind, length, number = _PACKET.unpack_from(octets, at)
+        found[number] += kind == ENHANCED
+        at += length
+    return found
+
+
+def dropped_of(blocks: bytes) -> dict[int, int]:
+    """What `Statistics` said of each interface that was dropped, in all by then."""
+    return {number: told[DROPPED] for number, _, told in _statistics_of(blocks)}
+
+
+def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], dark: int = 0) -> bytes:
+    """The same statistics for one who misses `more` packets, and began when `less` were dropped; nothing came for `dark` nanoseconds more. Nothing in words."""
+    return b"".join(
+        statistics(number, time, told[RECEIVED], max(told[DROPPED] + more.get(number, 0) - less.get(number, 0), 0), dark=told.get(DARK, 0) + dark)
+        for number, time, told in _statistics_of(blocks)
+    )
+
+
+def _statistics_of(blocks: bytes) -> Iterator[tuple[int, int, dict[int, int]]]:
+    """(interface, time, numbers by option) of statistics of ours."""
+    at = 0
+    while at < len(blocks):
+        _, length = _BEGIN.unpack_from(blocks, at)
+        number, high, low = struct.unpack_from("<III", blocks, at + 8)
+        told = {code: int.from_bytes(value, "little") for code, value in options(blocks[at : at + length], "<", 20) if len(value) == 8 and code != COMMENT}
+        yield number, high << 32 | low, told
+        at += length
 
 
 def _text(text: str) -> bytes:

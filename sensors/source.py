@@ -74,9 +74,13 @@ class Source(Protocol):
 
 
 class Intake(Protocol):
-    """What a process that listens takes packets from: kernel rings, or captures that others write. `run` tells what it gives from what any other gave."""
+    """What a process that listens takes packets from: kernel rings, or captures that others write. `run` tells what it gives from what any other gave.
+
+    `patient`: whether what is not taken waits, however long that is.
+    """
 
     run: str
+    patient: bool
 
     @property
     def names(self) -> Sequence[str]:

@@ -27,7 +27,8 @@ from balefire.commands import watch
 from records.errors import BalefireError, InputError, StoreError, UsageError
 from records.store import open_store
 from records.store.contract import Commit
-from sensors.listening import Listening, opener
+from sensors.listening import Listening, opener, section
+from sensors.outlet import Outlet
 from sensors.pcapng import Interface, Packet, Writer, read, statistics
 from sensors.sources import doors, feeds, folders
 from sensors.sources.interfaces import run_of
@@ -93,7 +94,7 @@ def hearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *places: str, recor
         monkeypatch.setattr(module, "WAKE_S", 0.02)
     intake = opener(places, "", 0, portable=False)()
     with (tmp_path / "out.pcapng").open("wb") as out:
-        listening = Listening(intake, out.fileno(), record, 1 << 20)
+        listening = Listening(intake, Outlet(lambda: section(intake.run), out.fileno()), record, 1 << 20)
         thread = threading.Thread(target=listening.run)
         thread.start()
         try:

@@ -82,6 +82,8 @@ class Clock(NamedTuple):
 class Feeds:
     """What comes through doors (`sensors.sources.doors`): an intake, and who takes in. Threads read; whoever calls `take` gets what they read."""
 
+    patient = True
+
     def __init__(self, doors: Sequence[Door]) -> None:
         self.names = tuple(door.name for door in doors)
         self.interfaces: list[Interface] = []
