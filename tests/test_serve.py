@@ -1,4 +1,4 @@
-"""Sensor and dashboard under one supervisor, for real: killed, started again, ended in order."""
+"""What listens, what judges, what keeps house and the dashboard under one supervisor, for real: killed, started again, ended in order."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.test_watch import INTERPRETED, listener_of, plain, said, stored
+from tests.test_watch import INTERPRETED, plain, said, stored
 from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, write
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 pytestmark = pytest.mark.netns
+WORDS: Final = {"sensor": b"sensors.listening", "judge": b"watch", "scheduler": b"housekeep", "dashboard": b"streamlit"}
 
 
 def jobs(process: Popen[bytes]) -> dict[str, int]:
@@ -26,7 +27,7 @@ def jobs(process: Popen[bytes]) -> dict[str, int]:
     found: dict[str, int] = {}
     for number in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
-        found["sensor" if b"watch" in words else "dashboard"] = int(number)
+        found |= {name: int(number) for name, word in WORDS.items() if word in words}
     return found
 
 
@@ -51,38 +52,51 @@ def wrote(client: str) -> Talk:
     return Talk(client=client).open().ask(mbap(1, write(3, 7)), mbap(1, write(3, 7)))
 
 
-def test_each_is_started_again_and_all_end_in_order(tmp_path: Path) -> None:
+def told_of(process: Popen[bytes], *lines: bytes) -> bytes:
+    """What was said until each of these was."""
+    told = b""
+    while not all(line in told for line in lines):
+        told += said(process, "")
+    return told
+
+
+def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path) -> None:
+    """Somebody writes in each state: nothing of it is lost but what comes while nobody listens, which coverage says; and nothing is there twice."""
+    clients = [f"10.0.0.{number}" for number in (7, 8, 9, 10, 11)]
+    files = [plain(tmp_path / f"{client}.pcap", wrote(client)) for client in clients]
     with wires() as wire:
         subprocess.run(("ip", "-n", wire.here, "link", "set", "lo", "up"), check=True)
         words = wire.run("-m", "balefire", "serve", "in0", "--observer", "test", "--port", "8599", "--store", str(tmp_path / "store"))
         with started(words, INTERPRETED) as process:
-            said(process, "Listening on in0")
+            told_of(process, b"Listening on in0", b"dashboard is at")
             first = jobs(process)
-            os.kill(first["sensor"], signal.SIGKILL)
-            said(process, "The sensor ended", "until then nothing is seen")
-            said(process, "Listening on in0")
-            wire.send(plain(tmp_path / "one.pcap", wrote("10.0.0.7")))
-            time.sleep(1)
-            os.kill(listener_of(jobs(process)["sensor"]), signal.SIGKILL)
-            os.kill(jobs(process)["dashboard"], signal.SIGKILL)
-            told = b""
-            while not all(line in told for line in (b"The dashboard ended", b"The sensor ended (status 3)", b"Listening on in0")):
-                told += said(process, "")
-            wire.send(plain(tmp_path / "other.pcap", wrote("10.0.0.8")))
-            time.sleep(1)
+            assert set(first) == set(WORDS)
+            wire.send(files[0])
+            time.sleep(2.5)  # it is stored
+            for name, line, file in zip(("judge", "scheduler", "dashboard"), (b"What judges", b"What keeps house", b"The dashboard"), files[1:], strict=False):
+                os.kill(jobs(process)[name], signal.SIGKILL)
+                wire.send(file)
+                told_of(process, line)
             end = time.monotonic() + 30
-            while set(jobs(process)) != {"sensor", "dashboard"} and time.monotonic() < end:
+            while set(jobs(process)) != set(WORDS) and time.monotonic() < end:
                 time.sleep(0.1)
             again = jobs(process)
-            assert set(again) == {"sensor", "dashboard"}
-            assert set(again.values()).isdisjoint(first.values())
+            assert {name for name in WORDS if again[name] == first[name]} == {"sensor"}
+            told_of(process, b"comes once more")
+            os.kill(again["sensor"], signal.SIGKILL)
+            told_of(process, b"The sensor ended", b"Listening on in0")
+            wire.send(files[4])
+            assert {name for name, number in jobs(process).items() if again[name] != number} == {"sensor"}
             below = descendants(process.pid)[1:]
-            assert len(below) >= 3, "the sensor has a process that listens"
             process.terminate()
             assert process.wait(60) == 0
             assert gone(below)
     writes = [row["source"]["ip"] for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
-    assert sorted(writes) == ["10.0.0.7", "10.0.0.8"], "what came between the kills, and after"
+    assert sorted(writes) == sorted(clients)
+    coverage = stored(tmp_path / "store", "coverage")
+    assert sum(row["packets"] for row in coverage) == sum(len(wrote(client).packets) for client in clients)
+    assert 0.5 < sum(row["dark"] or 0 for row in coverage) < 10
+    assert [row["absent"] for row in coverage if row["absent"]] == []
 
 
 def test_what_no_start_would_mend_ends_it(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ class Line:
             while True:
                 if self._ended.is_set() and not told:
                     told = time.monotonic()
-                    os.write(number, OVER)
+                    with suppress(ConnectionError):  # it ended before: what it sent is here all the same
+                        os.write(number, OVER)
                 if not select.select([line], [], [], WAKE_S)[0]:
                     if told and time.monotonic() - told > END_S:
                         return True
