@@ -94,7 +94,9 @@ class Absence:
         if absent <= 0:
             return batch
         times = batch.coverage.column("@timestamp")
-        rows = compute.if_else(compute.equal(times, compute.min(times)), absent / SECOND, None)
+        told = batch.coverage.column("absent")
+        more = compute.add(compute.fill_null(told, 0.0), absent / SECOND)
+        rows = compute.if_else(compute.equal(times, compute.min(times)), more, told)
         at = batch.coverage.column_names.index("absent")
         return replace(batch, coverage=batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))
 

@@ -135,6 +135,7 @@ class Ledger:
         self.vlans, self.sides, self.halves, self.repeats, self.groups = sides.side_tables()
         self.names: list[str | None] = [None]  # of the interfaces, by place
         self.dark = [0] * interfaces.INTERFACES  # nanoseconds of this window in which nothing could come, by place
+        self.absent = [0] * interfaces.INTERFACES  # … before it, or in it, in which nobody listened
         self._known = 0
 
     def meet(self, names: Sequence[str]) -> None:
@@ -156,9 +157,11 @@ class Ledger:
         else:
             self.by_place()[place, _NUMBER["dropped"]] += packets
 
-    def darken(self, interface: int, nanoseconds: int) -> None:
-        """Nothing could come from an interface for so long."""
-        self.dark[int(self.places[min(interface, len(self.places) - 1)])] += nanoseconds
+    def darken(self, interface: int, dark: int, absent: int) -> None:
+        """Nothing could come from an interface for so long, or nobody listened."""
+        place = int(self.places[min(interface, len(self.places) - 1)])
+        self.dark[place] += dark
+        self.absent[place] += absent
 
     def by_place(self) -> Any:
         """[place, counter] of all interfaces but the one that `streams` counts for."""
@@ -167,7 +170,7 @@ class Ledger:
     def clear(self) -> None:
         """A window begins."""
         self.by_place()[:, _WINDOW] = 0
-        self.dark = [0] * len(self.dark)
+        self.dark, self.absent = [0] * len(self.dark), [0] * len(self.absent)
         self.counters[_WINDOW] = 0
         self.undecoded.octets[:] = 0
         used = self.characters.packets > 0
@@ -201,7 +204,7 @@ class CoverageLog:
         counts[streams.place] = ledger.counters
         told = counts[:, _WINDOW].any(axis=1)
         if streams.window:  # the first begins with a packet
-            told |= np.array(ledger.dark) > 0
+            told |= (np.array(ledger.dark) > 0) | (np.array(ledger.absent) > 0)
         if not told.any():
             return
         window = int(streams.window) * WINDOW
@@ -267,6 +270,7 @@ class CoverageLog:
             "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
             "datagrams": json.dumps(side_rows(self._ledger, place)), "halves": json.dumps(half_rows(self._ledger, place)),
             "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told), "dark": self._ledger.dark[place] / SECOND or None,
+            "absent": self._ledger.absent[place] / SECOND or None,
         }  # fmt: skip
 
     def _unknown(self, place: int) -> dict[str, Unknown]:

@@ -100,7 +100,7 @@ class Listening:
         """Those of the intake; the first ones also tell for how long nobody listened."""
         told = self._intake.statistics(last)
         if self._since and told:
-            told, self._since = retold(told, {}, {}, dark=max(time.time_ns() - self._since, 0)), 0
+            told, self._since = retold(told, {}, {}, absent=max(time.time_ns() - self._since, 0)), 0
         return told
 
     def _look(self) -> None:

@@ -23,6 +23,7 @@ MAGIC: Final = 0x1A2B3C4D
 COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, of an interface, of a section, of an interface
 RECEIVED, DROPPED = 4, 7  # … of statistics
 DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
+ABSENT: Final = 0x8002  # … nanoseconds before it in which nobody listened
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
 _BEGIN, _END, _PACKET = struct.Struct("<II"), struct.Struct("<I"), struct.Struct("<III")
@@ -73,17 +74,17 @@ class Writer:
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
 
 
-def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0) -> bytes:
+def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0, absent: int = 0) -> bytes:
     """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block.
 
     `before`: what had been dropped when that was told last; the comment says for people what is more. `dark`: nanoseconds since then in which nothing could
-    come, for it was down, had no link, or was gone.
+    come, for it was down, had no link, or was gone; `absent`: those in which nobody listened.
     """
     body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
     comment = "" if before is None else f"tick; dropped since the last: {dropped - before}"
     comment += f"; down, without a link or gone for {dark / 1e9:.1f} s" if comment and dark else ""
     told = {COMMENT: _text(comment), RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}
-    told |= {DARK: struct.pack("<Q", dark)} if dark else {}
+    told |= {code: struct.pack("<Q", value) for code, value in ((DARK, dark), (ABSENT, absent)) if value}
     return _block(STATISTICS, body, _options(told))
 
 
@@ -117,10 +118,17 @@ def dropped_of(blocks: bytes) -> dict[int, int]:
     return {number: told[DROPPED] for number, _, told in _statistics_of(blocks)}
 
 
-def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], dark: int = 0) -> bytes:
-    """The same statistics for one who misses `more` packets, and began when `less` were dropped; nothing came for `dark` nanoseconds more. Nothing in words."""
+def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0) -> bytes:
+    """The same statistics for one who misses `more` packets, and began when `less` were dropped. Nothing in words."""
     return b"".join(
-        statistics(number, time, told[RECEIVED], max(told[DROPPED] + more.get(number, 0) - less.get(number, 0), 0), dark=told.get(DARK, 0) + dark)
+        statistics(
+            number,
+            time,
+            told[RECEIVED],
+            max(told[DROPPED] + more.get(number, 0) - less.get(number, 0), 0),
+            dark=told.get(DARK, 0),
+            absent=absent or told.get(ABSENT, 0),
+        )
         for number, time, told in _statistics_of(blocks)
     )
 

@@ -227,7 +227,7 @@ class Sensor:
             at = before
             if isinstance(said, Tick):
                 self._told_time = True
-                self.ledger.darken(said.interface, said.dark)
+                self.ledger.darken(said.interface, said.dark, said.absent)
                 self._pass_time(said.time)
             else:
                 self.ledger.drop(said.interface, said.packets)

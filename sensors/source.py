@@ -25,13 +25,15 @@ class Drop:
 class Tick:
     """What time it was (nanoseconds) before row `before` of a batch, as the capturing system said: all packets up to then stand before it.
 
-    `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone.
+    `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone; `absent`: for how long
+    nobody listened.
     """
 
     before: int
     time: int
     interface: int = 0
     dark: int = 0
+    absent: int = 0
 
 
 class Source(Protocol):
