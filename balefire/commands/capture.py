@@ -188,8 +188,8 @@ def taken_in(
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail
         done.raised = raised
-        live = keeps_house and any(capture.pipe for capture in done.plan.captures)
-        house = housekeeping(screen, lambda: nullcontext(store)) if live else nullcontext()
+        done.outbox.patient = any(capture.pipe for capture in done.plan.captures)
+        house = housekeeping(screen, lambda: nullcontext(store)) if keeps_house and done.outbox.patient else nullcontext()
         with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop, done.outbox.stop):
             summary = done.run()
     if done.plan.learn and not done.taught:
