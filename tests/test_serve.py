@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 pytestmark = pytest.mark.netns
+SEED: Final = random.randrange(1 << 32) if "BALEFIRE_SOAK" in os.environ else 1
+KILLS: Final = 5 if "BALEFIRE_SOAK" in os.environ else 1  # amid traffic; each waits twice as long as the one before
+WRITES: Final = 200
 WORDS: Final = {"sensor": b"sensors.listening", "judge": b"watch", "scheduler": b"housekeep", "dashboard": b"streamlit"}
 
 
@@ -29,6 +34,14 @@ def jobs(process: Popen[bytes]) -> dict[str, int]:
         words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
         found |= {name: int(number) for name, word in WORDS.items() if word in words}
     return found
+
+
+def kill(process: Popen[bytes], name: str) -> None:
+    """As soon as it runs."""
+    end = time.monotonic() + 60
+    while name not in jobs(process) and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(jobs(process)[name], signal.SIGKILL)
 
 
 def gone(numbers: list[int]) -> bool:
@@ -62,8 +75,13 @@ def told_of(process: Popen[bytes], *lines: bytes) -> bytes:
 
 def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path) -> None:
     """Somebody writes in each state: nothing of it is lost but what comes while nobody listens, which coverage says; and nothing is there twice."""
-    clients = [f"10.0.0.{number}" for number in (7, 8, 9, 10, 11)]
+    clients, dice = [f"10.0.0.{number}" for number in (7, 9, 10, 11)], random.Random(SEED)
     files = [plain(tmp_path / f"{client}.pcap", wrote(client)) for client in clients]
+    busy = [Talk(client=f"10.0.1.{number}").open() for number in range(KILLS)]
+    for talk in busy:
+        for number in range(WRITES):
+            talk.ask(mbap(number, write(number, 7)), mbap(number, write(number, 7)))
+    floods = [plain(tmp_path / f"flood-{talk.client}.pcap", talk) for talk in busy]
     with wires() as wire:
         subprocess.run(("ip", "-n", wire.here, "link", "set", "lo", "up"), check=True)
         words = wire.run("-m", "balefire", "serve", "in0", "--observer", "test", "--port", "8599", "--store", str(tmp_path / "store"))
@@ -72,9 +90,15 @@ def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path)
             first = jobs(process)
             assert set(first) == set(WORDS)
             wire.send(files[0])
-            time.sleep(2.5)  # it is stored
-            for name, line, file in zip(("judge", "scheduler", "dashboard"), (b"What judges", b"What keeps house", b"The dashboard"), files[1:], strict=False):
-                os.kill(jobs(process)[name], signal.SIGKILL)
+            for flood in floods:
+                with ThreadPoolExecutor(1) as beside:
+                    sending = beside.submit(wire.send, flood, 0, 0.005)
+                    time.sleep(dice.random() * 2.5)
+                    kill(process, "judge")
+                    sending.result()
+                told_of(process, b"What judges")
+            for name, line, file in zip(("scheduler", "dashboard"), (b"What keeps house", b"The dashboard"), files[1:], strict=False):
+                kill(process, name)
                 wire.send(file)
                 told_of(process, line)
             end = time.monotonic() + 30
@@ -83,18 +107,19 @@ def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path)
             again = jobs(process)
             assert {name for name in WORDS if again[name] == first[name]} == {"sensor"}
             told_of(process, b"comes once more")
-            os.kill(again["sensor"], signal.SIGKILL)
+            kill(process, "sensor")
             told_of(process, b"The sensor ended", b"Listening on in0")
-            wire.send(files[4])
+            wire.send(files[3])
             assert {name for name, number in jobs(process).items() if again[name] != number} == {"sensor"}
             below = descendants(process.pid)[1:]
             process.terminate()
             assert process.wait(60) == 0
             assert gone(below)
-    writes = [row["source"]["ip"] for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
-    assert sorted(writes) == sorted(clients)
+    writes = [row for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
+    told = sorted((row["source"]["ip"], row["ot"]["object"]["first"]) for row in writes)
+    assert told == sorted([*((client, 3) for client in clients), *((talk.client, number) for talk in busy for number in range(WRITES))])
     coverage = stored(tmp_path / "store", "coverage")
-    assert sum(row["packets"] for row in coverage) == sum(len(wrote(client).packets) for client in clients)
+    assert sum(row["packets"] for row in coverage) == sum(len(wrote(client).packets) for client in clients) + KILLS * len(busy[0].packets)
     assert 0.5 < sum(row["absent"] or 0 for row in coverage) < 10
 
 
