@@ -95,7 +95,7 @@ class Absence:
             return batch
         times = batch.coverage.column("@timestamp")
         told = batch.coverage.column("absent")
-        more = compute.add(compute.fill_null(told, 0.0), absent / SECOND)
+        more = compute.max_element_wise(told, absent / SECOND)  # what the listener tells of itself is a part of it
         rows = compute.if_else(compute.equal(times, compute.min(times)), more, told)
         at = batch.coverage.column_names.index("absent")
         return replace(batch, coverage=batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))

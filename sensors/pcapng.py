@@ -24,6 +24,7 @@ COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, 
 RECEIVED, DROPPED = 4, 7  # … of statistics
 DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
 ABSENT: Final = 0x8002  # … nanoseconds before it in which nobody listened
+BROKEN: Final = 0x8003  # … what is to be told of a capture that is cut off or corrupt, of which no more comes
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
 _BEGIN, _END, _PACKET = struct.Struct("<II"), struct.Struct("<I"), struct.Struct("<III")
@@ -74,17 +75,19 @@ class Writer:
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
 
 
-def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0, absent: int = 0) -> bytes:
+def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0, absent: int = 0, broken: str = "") -> bytes:
     """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block.
 
     `before`: what had been dropped when that was told last; the comment says for people what is more. `dark`: nanoseconds since then in which nothing could
-    come, for it was down, had no link, or was gone; `absent`: those in which nobody listened.
+    come, for it was down, had no link, or was gone; `absent`: those in which nobody listened. `broken`: what is told of a
+    capture that was (`sensors.broken`).
     """
     body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
     comment = "" if before is None else f"tick; dropped since the last: {dropped - before}"
     comment += f"; down, without a link or gone for {dark / 1e9:.1f} s" if comment and dark else ""
     told = {COMMENT: _text(comment), RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}
     told |= {code: struct.pack("<Q", value) for code, value in ((DARK, dark), (ABSENT, absent)) if value}
+    told |= {BROKEN: _text(broken)}
     return _block(STATISTICS, body, _options(told))
 
 
@@ -115,7 +118,7 @@ def packets_of(octets: bytes | memoryview) -> Counter[int]:
 
 def dropped_of(blocks: bytes) -> dict[int, int]:
     """What `Statistics` said of each interface that was dropped, in all by then."""
-    return {number: told[DROPPED] for number, _, told in _statistics_of(blocks)}
+    return {number: told[DROPPED] for number, _, told, _ in _statistics_of(blocks)}
 
 
 def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0) -> bytes:
@@ -128,19 +131,21 @@ def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], abse
             max(told[DROPPED] + more.get(number, 0) - less.get(number, 0), 0),
             dark=told.get(DARK, 0),
             absent=absent or told.get(ABSENT, 0),
+            broken=broken,
         )
-        for number, time, told in _statistics_of(blocks)
+        for number, time, told, broken in _statistics_of(blocks)
     )
 
 
-def _statistics_of(blocks: bytes) -> Iterator[tuple[int, int, dict[int, int]]]:
-    """(interface, time, numbers by option) of statistics of ours."""
+def _statistics_of(blocks: bytes) -> Iterator[tuple[int, int, dict[int, int], str]]:
+    """(interface, time, numbers by option, what is broken) of statistics of ours."""
     at = 0
     while at < len(blocks):
         _, length = _BEGIN.unpack_from(blocks, at)
         number, high, low = struct.unpack_from("<III", blocks, at + 8)
-        told = {code: int.from_bytes(value, "little") for code, value in options(blocks[at : at + length], "<", 20) if len(value) == 8 and code != COMMENT}
-        yield number, high << 32 | low, told
+        values = dict(options(blocks[at : at + length], "<", 20))
+        told = {code: int.from_bytes(values[code], "little") for code in (RECEIVED, DROPPED, DARK, ABSENT) if code in values}
+        yield number, high << 32 | low, told, values.get(BROKEN, b"").decode("utf-8", "replace")
         at += length
 
 

@@ -26,7 +26,7 @@ class Tick:
     """What time it was (nanoseconds) before row `before` of a batch, as the capturing system said: all packets up to then stand before it.
 
     `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone; `absent`: for how long
-    nobody listened.
+    nobody listened (at least: what another heard last may be gone with it). `broken`: what is told of a capture that is cut off or corrupt, and ends here.
     """
 
     before: int
@@ -34,6 +34,7 @@ class Tick:
     interface: int = 0
     dark: int = 0
     absent: int = 0
+    broken: str = ""
 
 
 class Source(Protocol):
