@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # errors of a capture that was begun, by their name in the mark: what else ends a capture is no fault of it
 MARKED: Final = {f"capture.{name}": name for name in ("cut", "corrupt", "torn", "gzip", "unreadable", "interfaces")}
+LONGEST: Final = 1 << 14  # octets of a mark: a path may have a quarter of that
+MOST: Final = 1 << 62
 TOLD: Final = ("packet", "offset", "skipped", "name", "reason")
 
 
@@ -29,12 +31,14 @@ def mark(name: str, error: BalefireError, path: str | None) -> str:
 
 def told_in(octets: bytes) -> str:
     """A mark that stands in a capture, where it is one of ours; empty where it is not: what is captured is hostile."""
+    if not octets or len(octets) > LONGEST:
+        return ""
     try:
         told: Any = json.loads(octets)
         known = {"error", "file", "left", *TOLD}
         if set(told) != known or told["error"] not in MARKED.values() or not isinstance(told["file"], str):
             return ""
-        numbers = all(told[name] is None or type(told[name]) is int for name in ("left", "packet", "offset", "skipped"))
+        numbers = all(told[name] is None or (type(told[name]) is int and 0 <= told[name] < MOST) for name in ("left", "packet", "offset", "skipped"))
         return json.dumps(told, ensure_ascii=False) if numbers and all(isinstance(told[name], str | None) for name in ("name", "reason")) else ""
     except (ValueError, TypeError, RecursionError):
         return ""

@@ -28,6 +28,7 @@ from records.errors import BalefireError, InputError, StoreError, UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from sensors.blindspots import Account
+from sensors.broken import told_in
 from sensors.listening import Listening, opener, section
 from sensors.outlet import Outlet
 from sensors.pcapng import Interface, Packet, Writer, read, statistics
@@ -318,6 +319,25 @@ def test_coverage_tells_of_files_that_were_cut_off_or_corrupt(tmp_path: Path, mo
     for coverage in rows:
         account.add(coverage)
     assert [spot.key for spot in account.spots() if spot.key.startswith("broken")] == ["broken_corrupt", "broken_cut"]
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ({}, True),
+        ({"error": "made up"}, False),
+        ({"left": 10**400}, False),
+        ({"packet": "7"}, False),
+        ({"offset": True}, False),
+        ({"name": ["a"]}, False),
+        ({"others": []}, False),
+        ({"reason": "x" * (1 << 14)}, False),
+    ],
+)
+def test_a_mark_that_somebody_made_up_is_none(told: dict[str, Any], known: bool) -> None:
+    mark = {"error": "cut", "file": "a", "left": None, "packet": 1, "offset": 2, "skipped": None, "name": None, "reason": None}
+    assert bool(told_in(json.dumps(mark | told).encode())) is known
+    assert [told_in(octets) for octets in (b"", b"[]", b"7", b"\xff", b"[" * 9000)] == [""] * 5
 
 
 @contextmanager
