@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ def test_a_store_that_goes_away_and_comes_back_has_all_of_it_once(elasticsearch:
         with started(words, os.environ | INTERPRETED) as process:
             said(process, "Listening on in0")
             written(wire, tmp_path, clients[0])
+            end = time.monotonic() + 30
+            while not elasticsearch.found("battery-activity*", {"match_all": {}}) and time.monotonic() < end:
+                elasticsearch.ask("POST", "/battery-activity*/_refresh")
             line.cut()
             written(wire, tmp_path, clients[1])
             said(process, "The store is away")
