@@ -73,7 +73,7 @@ class Told:
 
     def until(self, line: bytes, behind: bytes = b"") -> None:
         """It says this, behind where it said that last."""
-        while line not in self._text.rpartition(behind)[2] if behind else line not in self._text:
+        while behind not in self._text or line not in (self._text.rpartition(behind)[2] if behind else self._text):
             self._text += said(self._process, "")
 
 
