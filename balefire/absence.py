@@ -68,14 +68,14 @@ class Absence:
         """
         if not self.again:
             return batch
-        begun = (began or 0) // WINDOW * WINDOW + WINDOW
-        begun = begun if begun <= self._until else 0
-        return Batch(*(self._left(table, getattr(batch, name), begun, judged) for table, name in TABLES.items()))
+        window = (began or 0) // WINDOW * WINDOW
+        window = window if window + WINDOW <= self._until else 0
+        return Batch(*(self._left(table, getattr(batch, name), window, judged) for table, name in TABLES.items()))
 
-    def _left(self, table: str, rows: pa.Table, begun: int, judged: int) -> pa.Table:
+    def _left(self, table: str, rows: pa.Table, window: int, judged: int) -> pa.Table:
         times = rows.column("@timestamp").cast(pa.int64())
-        if begun:
-            rows = rows.filter(compute.greater_equal(times, begun))
+        if window:
+            rows = rows.filter(compute.or_(compute.less(times, window), compute.greater_equal(times, window + WINDOW)))
             times = rows.column("@timestamp").cast(pa.int64())
         before = rows.filter(compute.less_equal(times, judged))
         if not before.num_rows:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from records.errors import BalefireError, UsageError
-from sensors.outlet import INTERFACES, PACKETS, STATISTICS, Outlet
+from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.recording import Recording
 from sensors.sources.doors import door, leads_elsewhere
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
     runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
-    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door)
+    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, PIPE if intake.patient else HELD)
     listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
 
     def stop(*_: object) -> None:

@@ -195,7 +195,7 @@ class Outlet:
 
     def _forget(self, before: int) -> None:
         """What was sent goes when it is older, or there is no room, or nobody gets it again."""
-        while self._next - self._sending > 0 and (self._door is None or self._pieces[0].time < before or self._held > self._most):
+        while self._next - self._sending > 0 and (self._door is None or self._pieces[0].time < before or self._held > max(self._most, HELD)):
             self._drop()
 
     def _drop(self) -> None:

@@ -118,6 +118,7 @@ def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path)
             told.until(b"Listening on in0", b"The sensor ended")
             wire.send(files[3])
             assert {name for name, number in jobs(process).items() if again[name] != number} == {"sensor"}
+            time.sleep(0.5)
             below = descendants(process.pid)[1:]
             process.terminate()
             assert process.wait(60) == 0

@@ -25,7 +25,7 @@ from uuid import uuid4
 import click
 
 from balefire.command import HELP, Globals, keeps, speaks
-from balefire.commands.watch import Heard, begun, failure, listens, told_of, words
+from balefire.commands.watch import Heard, begun, failure, listens, reads_again, told_of, words
 from records import scratch
 from records.errors import UsageError
 from records.wording import say
@@ -69,7 +69,8 @@ def serve(
     judge = words(**{name: how.pop(name) for name in ("site", "observer", "rules")})
     heard = words(portable=how.pop("portable") or sys.platform != "linux", **how)
     with _door() as (door, path):
-        listening = (sys.executable, "-m", "sensors.listening", "--door", str(door.fileno()), "--run", uuid4().hex, *heard)
+        run = () if reads_again(interfaces) else ("--run", uuid4().hex)
+        listening = (sys.executable, "-m", "sensors.listening", "--door", str(door.fileno()), *run, *heard)
         jobs = [
             Job("sensor", listening, ("--", *which), door.fileno()),
             Job("judge", _command(settings, "watch", *told, "--door", path, *judge, "--", *which)),

@@ -24,6 +24,7 @@ from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.faces import own
 from sensors.rights import forgo
+from sensors.sources.doors import leads_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -80,7 +81,7 @@ def watch(
     observer = observer or settings.observer or platform.node()
     plan: dict[str, Any] = {"learn": (), "observer": observer, "site": site or settings.site, "rules": rules, "resume": True}
     if door:
-        _judge(screen, as_json, door, "+".join(interfaces), plan)
+        _judge(screen, as_json, door, interfaces, plan)
         return
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
     with listener(interfaces, more) as process:
@@ -109,7 +110,12 @@ def watch(
         teller.join(END_S)  # what it said last
 
 
-def _judge(screen: Screen, as_json: bool, door: str, name: str, plan: dict[str, Any]) -> None:
+def reads_again(places: Iterable[str]) -> bool:
+    """Is one of them a folder? What listens there and is killed reads the file anew, in the name of the one before."""
+    return any(leads_elsewhere(place) and "://" not in place for place in places)
+
+
+def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan: dict[str, Any]) -> None:
     """Judge and store what a listener hands on that lives on when this is killed; what this had not stored by then comes once more."""
     forgo()
     _confine(screen)
@@ -123,7 +129,7 @@ def _judge(screen: Screen, as_json: bool, door: str, name: str, plan: dict[str, 
     _warm(screen, plan["rules"])
     with closing(open_store(screen.store, write=True)) as store:
         until = Absence(store, plan["observer"], lambda _: None).until()
-        line = Line(door, until - WINDOW)  # whoever begins amid a window sees but a part of it
+        line = Line(door, until - WINDOW, lasts=not reads_again(places))  # whoever begins amid a window sees but a part of it
 
         def stop(*_: object) -> None:
             line.end()
@@ -131,7 +137,7 @@ def _judge(screen: Screen, as_json: bool, door: str, name: str, plan: dict[str, 
         for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
             signal.signal(number, stop)
         with closing(line.file):
-            (capture,) = listen(line.file, name, line.end, patience=0)
+            (capture,) = listen(line.file, "+".join(places), line.end, patience=0)
             taken_in(screen, as_json, lambda alert: _tell(screen, alert), store, keeps_house=False, captures=[capture], **plan)
 
 

@@ -20,10 +20,13 @@ END_S: Final = 2.0  # in which one that is there says that it was the last
 
 
 class Line:
-    """The other end of an outlet's door, at this path. `stored`: up to when all is stored that a listener has given before, nanoseconds."""
+    """The other end of an outlet's door, at this path. `stored`: up to when all is stored that a listener has given before, nanoseconds.
 
-    def __init__(self, path: str, stored: int) -> None:
-        self._path, self._stored = path, stored
+    `lasts`: whether it goes on with another listener; else it ends where that ends, for another would give again what this one has given.
+    """
+
+    def __init__(self, path: str, stored: int, lasts: bool = True) -> None:
+        self._path, self._stored, self._lasts = path, stored, lasts
         reader, self._into = os.pipe()
         self.file = cast("BinaryIO", os.fdopen(reader, "rb", buffering=0))
         self._ended = threading.Event()
@@ -36,7 +39,7 @@ class Line:
 
     def _run(self) -> None:
         try:
-            while not self._read() and not self._ended.wait(PAUSE_S):
+            while not self._read() and self._lasts and not self._ended.wait(PAUSE_S):
                 self._stored = FROM_HERE
         except BrokenPipeError:  # nobody judges any more
             pass
