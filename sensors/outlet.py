@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HELD: Final = 256 << 20
-AGAIN: Final = 180_000_000_000  # nanoseconds: a window, what is late, and what a store takes
+AGAIN: Final = 300_000_000_000  # nanoseconds: the window that is open, two before it, and what a store takes
 HELLO: Final = struct.Struct("<q")  # of a reader: up to when all is stored, nanoseconds since the epoch
 LENGTH: Final = struct.Struct("<I")
 OVER: Final = b"E"  # of a reader: it has what was sent whole until now, and ends in order

@@ -210,6 +210,19 @@ def test_what_nobody_reads_is_bounded_and_said(tmp_path: Path) -> None:
         assert outlet.shed[0] > 900
 
 
+def test_a_line_that_does_not_last_ends_with_its_listener(tmp_path: Path) -> None:
+    with at_a_door(tmp_path) as (outlet, place):
+        line = Line(place, 0, lasts=False)
+        with closing(line.file):
+            hearing = Hearing(outlet)
+            hearing.hear(3)
+            end = time.monotonic() + 10
+            while len(os.read(line.file.fileno(), 1 << 16)) < 1000 and time.monotonic() < end:
+                outlet.tend()
+            outlet.close()
+            assert line.file.read() == b""
+
+
 def test_a_line_reads_on_where_another_listener_takes_over(tmp_path: Path) -> None:
     """Both are one capture of two sections; a frame that was cut off is not there."""
     place = str(tmp_path / "door")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from records.model import Alert
 
 MOST_NAMED: Final = 8  # bad captures that are named at the end
+LEAD: Final = 120_000_000_000  # nanoseconds, two windows: who begins amid one sees but a part of it, and counts what is late at its beginning otherwise
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
@@ -121,7 +122,6 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
     _confine(screen)
     from balefire.absence import Absence
     from records.store import open_store
-    from sensors.engine.tables import WINDOW
     from sensors.sources.line import Line
     from sensors.sources.pcap import listen
 
@@ -129,7 +129,7 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
     _warm(screen, plan["rules"])
     with closing(open_store(screen.store, write=True)) as store:
         until = Absence(store, plan["observer"], lambda _: None).until()
-        line = Line(door, until - WINDOW, lasts=not reads_again(places))  # whoever begins amid a window sees but a part of it
+        line = Line(door, until - LEAD, lasts=not reads_again(places))
 
         def stop(*_: object) -> None:
             line.end()
