@@ -72,7 +72,7 @@ def serve(
         run = () if reads_again(interfaces) else ("--run", uuid4().hex)
         listening = (sys.executable, "-m", "sensors.listening", "--door", str(door.fileno()), *run, *heard)
         jobs = [
-            Job("sensor", listening, ("--", *which), door.fileno()),
+            Job("sensor", listening, ("--", *which), door.fileno(), misses=not reads_again(interfaces)),
             Job("judge", _command(settings, "watch", *told, "--door", path, *judge, "--", *which)),
             Job("dashboard", _command(settings, "dashboard", *told, "--port", str(port or screen.settings.dashboard.port))),
         ]
@@ -100,13 +100,15 @@ def _command(settings: Path | None, *words: str) -> tuple[str, ...]:
 class Job:
     """One of them. `wait`: seconds until its next start; `due`: when that is, monotonic; `runs`: how often it was started; `seen`: alive at, by the clock.
 
-    `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had.
+    `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
+    if that `misses` anything: files in a folder wait.
     """
 
     name: str
     command: tuple[str, ...]
     places: tuple[str, ...] = ()
     door: int | None = None
+    misses: bool = True
     process: subprocess.Popen[bytes] | None = None
     wait: float = FIRST_S
     due: float = 0.0
@@ -119,7 +121,7 @@ class Job:
         self.runs += 1
         self.since = time.monotonic()
         listens = self.door is not None
-        late = ("--since", str(self.seen)) if listens and self.seen else ()
+        late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
             preexec_fn=_tie if listens else _bind,  # no threads here
