@@ -273,7 +273,7 @@ class Replay:
                 if changed:
                     self._commit(Waiting(), ruling, history, sensor)
                 continue
-            batch = self._absence.mark(batch, sensor.totals.first)
+            batch = self._absence.mark(self._absence.fresh(batch, sensor.began, self._resuming.judged), sensor.began)
             self._files[self.plan.observer_of(capture)] = capture.name
             self.tally.count(batch)
             for piece in pieces(with_context(batch, self._known.plant), lambda: self._rows):
