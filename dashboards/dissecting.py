@@ -15,6 +15,8 @@ from hashlib import sha256
 from threading import BoundedSemaphore, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 
+import streamlit as st
+
 from dashboards import evidence, kit
 from dashboards.normal import before
 from dashboards.queries import rows
