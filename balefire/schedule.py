@@ -110,7 +110,7 @@ class Housekeeper:
         if done is not None:
             self._said.pop(job.name, None)
         if done:
-            self._screen.note(self._screen.say(f"cli.housekeeping.{job.name}", count=f"{done:,}"))
+            self._screen.note(self._screen.count(f"cli.housekeeping.{job.name}", done))
         return True
 
     def _failed(self, job: Job, why: str) -> None:

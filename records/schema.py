@@ -45,6 +45,10 @@ class Table:
     labels: tuple[str, ...] = ()
     bulk: tuple[str, ...] = ()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """What is handed to another process, or remembered for it, means the table there."""
+        return _named, (self.name,)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
@@ -53,6 +57,10 @@ class Table:
     def field(self, name: str) -> Field | None:
         """The field of this name, ignoring case, or None."""
         return _by_name(self).get(name.casefold())
+
+
+def _named(name: str) -> Table:
+    return TABLES[name]
 
 
 @cache

@@ -339,6 +339,7 @@ def test_reasons_have_words() -> None:
     ]
     assert words[0] == "1.5 points: 2.0 kB known to be missing"
     assert len(set(words)) == 8
+    assert reason_words({"reason": "lost", "points": 0.04, "bytes": 2000}, "en").startswith("< 0.1 points"), "what takes any takes some"
 
 
 def test_polls_that_nobody_answers_are_not_said_to_be_lost() -> None:
