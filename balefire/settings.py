@@ -19,7 +19,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from detectors.working import SHIFTS, checked
+from detectors.shifts import SHIFTS, checked
 from records.errors import UsageError
 
 if TYPE_CHECKING:

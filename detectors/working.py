@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from records.store.contract import Store
 
-SHIFTS: Final = ("00:00", "08:00", "16:00")  # where nobody says otherwise
-MOST: Final = 24  # a day
 DAYS: Final = 30  # that are looked back
 _STEP: Final = 5 * MINUTE  # in which something was seen, or nothing
 
@@ -48,14 +45,6 @@ class Window:
     def rate(self, count: int) -> float | None:
         """So many in all as so many a shift; None where too little was seen to say so: less than one shift."""
         return count / self.shifts if self.whole and self.shifts >= 1 else None
-
-
-def checked(begins: Sequence[str]) -> tuple[str, ...]:
-    """Times of the day at which shifts begin, in order. Raises ValueError for what is none, for none at all, and for too many."""
-    found = sorted({each for each in begins if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", each)})
-    if not 0 < len(found) == len(begins) <= MOST:
-        raise ValueError(begins)
-    return tuple(found)
 
 
 def window(store: Store, begins: Sequence[str], zone: tzinfo, newest: int) -> Window:

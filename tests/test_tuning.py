@@ -19,7 +19,8 @@ from detectors.rulebook import versions
 from detectors.rulebook.books import draft
 from detectors.rulebook.kept import Kept, loaded
 from detectors.rulebook.load import load, own_rules
-from detectors.working import Window, checked, starts, window
+from detectors.shifts import checked
+from detectors.working import Window, starts, window
 from records.formats import MINUTE, SECOND
 from records.model import Batch
 from records.store import open_store
