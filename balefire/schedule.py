@@ -152,10 +152,10 @@ def housekeeping(screen: Screen, opened: Callable[[], AbstractContextManager[Sto
 
 
 def for_a_while(screen: Screen) -> AbstractContextManager[Store]:
-    """The store of these settings, open to write for as long as a job takes."""
+    """The store of these settings, open to write for as long as a job takes, beside whoever writes rows there."""
     from records.store import open_store
 
-    return closing(open_store(screen.store, write=True))
+    return closing(open_store(screen.store, write=True, beside=True))
 
 
 def started(keeper: Housekeeper) -> Any:

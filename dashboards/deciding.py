@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit
+from dashboards import choosing, kit
 from dashboards.access.sessions import access
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.opening import opened
@@ -208,7 +208,7 @@ def _decided(seen: Mapping[str, int], action: str) -> None:
     words = {"note": given.get(f"{action}_note", ""), "to": given["assign_to"], "verdict": given["close_verdict"]}
     with refusing():
         decide(opened(), seen, action, name(), **words)
-        st.session_state["chosen"] = []
+        choosing.choose((), "alerts")
         st.session_state["round"] = st.session_state.get("round", 0) + 1  # the list forgets its boxes
         st.session_state.update(dict.fromkeys(INPUTS, ""))
 

@@ -246,7 +246,8 @@ class Account:
                 self.refused[row["observer.name"] or ""] += row["refused"]
                 continue
             if row["broken"]:
-                self.broken[row["observer.name"] or "", row["broken"]] = json.loads(row["broken"])
+                told = json.loads(row["broken"])
+                self.broken |= {(row["observer.name"] or "", json.dumps(each)): each for each in (told, *told.pop("others", ()))}
             self.by_place[row["observer.name"] or "", row["interface"] or ""].add(row)
         self._count(rows)
 
