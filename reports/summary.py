@@ -49,9 +49,9 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
     steps, span = days(period), period.span
     there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
     newest, known, rules = store.newest() or 0, answering.known(source), classing.in_force(store)
-    with ThreadPoolExecutor(1) as pool:  # the store works on what takes it longest while the rest is told
+    with ThreadPoolExecutor(2) as pool:  # the store works on what takes it longest, and on sites, while the rest is told
         kinds = pool.submit(classing.asked, source, span, rules.rules)
-        sites = _sites(store, span, there[:SITES])
+        sites = pool.submit(_sites, store, span, there[:SITES])
         past, cut = before(period), _cut(period, lasting)
         compared = _compared(source, past, known, lasting, earlier)
         missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
@@ -76,7 +76,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "data": classing.told(source, span, kinds.result(), names, rules),
             "changes": answering.changes(source, span, alerts),
             "unseen": unseen,
-            "sites": sites,
+            "sites": sites.result(),
             "site_count": len(there),
         }
     told["zones"] = _zones(store, told["data"]["flows"])

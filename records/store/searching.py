@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
@@ -200,11 +200,17 @@ class Searcher:
                 if any(value is not None for value in values):
                     yield values, number
 
-        rows = heapq.nsmallest(max(0, wanted.size), counted(), key=lambda row: (-row[1], [_order(value) for value in row[0]]))
-        array: Any = pa.array
-        columns = [array([values[place] for values, _ in rows], _element(table, by)) for place, by in enumerate(fields)]
-        columns.append(array([kind(number) for _, number in rows], _number(kind)))
-        return pa.Table.from_arrays(columns, names=[*(by.name for by in fields), "total"])
+        names = [*map(str, range(len(fields))), "total"]
+        kinds = [*(_element(table, by) for by in fields), _number(kind)]
+        order: Any = [("total", "descending"), *((name, "ascending") for name in names[:-1])]  # absent last
+        first = pa.table([pa.array([], each) for each in kinds], names=names)
+        rows = counted()
+        while some := list(islice(rows, BUCKETS)):
+            columns = [*map(list, zip(*(values for values, _ in some), strict=True)), [kind(number) for _, number in some]]
+            part = pa.table([pa.array(column, each) for column, each in zip(columns, kinds, strict=True)], names=names)
+            both: Any = pa.concat_tables([first, part])
+            first = both.sort_by(order).slice(0, max(0, wanted.size))
+        return first.rename_columns([*(by.name for by in fields), "total"])
 
     def _values(self, source: Source, query: Query, by: Field, total: Body | None) -> list[tuple[Body, float]] | None:
         """(key, sum) of every value of one field, as `_buckets` tells it and faster; None where there are too many, or of times, whose end is cut off."""

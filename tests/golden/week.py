@@ -1,6 +1,8 @@
 """The golden report: a week of a small plant, with the week before, as its document and as what is printed of it, in both languages, without layout.
 
-`python -m tests.golden` writes it anew; read the difference: it is what a regulator will see.
+`python -m tests.golden` writes it anew; read the difference: it is what a regulator will see. Its rows are made up (`tests.reporting`) and not the week of the
+simulated plant (`tests.plant.works`): an hour of its smallest site is 47,000 packets, so a week with the one before would be 16 million to make and to replay,
+many minutes of each run; and two sites, people's decisions, suppressions and gaps, which a report is for, are in no capture.
 """
 
 from __future__ import annotations
