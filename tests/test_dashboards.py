@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.request import Request, urlopen
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
@@ -45,6 +47,9 @@ from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
 from tests.cli import ROOT, lines, stored
 
 VIEWS = Path(queries.__file__).parent / "views"
+
+# Which packages hold components of Streamlit is looked for anew for every page: half of what the pages take. They stay what they are.
+setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))  # noqa: B010 - a function is no name to set
 
 
 def test_a_page_that_only_links_lead_to_is_within_another() -> None:

@@ -10,7 +10,7 @@ from dashboards import counting, deciding, kit, owing, queries
 from dashboards.access.visitor import may
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
-from dashboards.packets import download, packets
+from dashboards.packets import ahead, download, packets
 from dashboards.page import Page, begin, text_of
 from records.formats import number
 from records.model import severity_word
@@ -27,6 +27,7 @@ def show(page: Page) -> None:
     """The whole page."""
     identity = st.query_params.get("id", "")
     found = queries.detail(page.store, identity) if identity else None
+    known = ahead(str(found.alert["id"])) if found else []
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
             st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet", "node"}})
@@ -35,7 +36,7 @@ def show(page: Page) -> None:
         if found and st.button(page.say("alert.suppress"), key="suppress", disabled=not may("suppress")):
             st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
         if found:
-            download(page, found.alert)
+            download(page, found.alert, known)
     st.session_state["alert_shown"] = identity
     if found is None:
         reason = page.say("alert.missing_reason", id=identity) if identity else page.say("alert.unnamed")
@@ -61,7 +62,7 @@ def show(page: Page) -> None:
     with beside:  # these last: they look far back, and into packets
         strip(page, found)
     with below:
-        packets(page, found)
+        packets(page, found, known)
 
 
 def neighbours(page: Page, identity: str) -> None:

@@ -215,7 +215,7 @@ def links(page: Page, made: Network, chosen: Node | None) -> None:
 
 def conduits(page: Page, made: Network) -> None:
     """What passes between zones, and whether the policy lets it."""
-    found = zoning.conduits(page.store, page.span, made.nodes, made.own)
+    found = zoning.conduits(page.store, made.rows, made.nodes, made.own)
     if not any(node.zone for node in made.nodes):
         return
     comma = page.say("trail.comma")
@@ -229,7 +229,7 @@ def conduits(page: Page, made: Network) -> None:
         policy = {"text": page.say(f"network.{state}", effects=deeds(each.barred)), "kind": "plain", **({"access": "command"} if each.barred else {})}
         protocols = comma.join(title_of(name) for name in sorted(each.protocols, key=lambda name: -each.protocols[name]))
         ends = [zone or page.say("network.no_zone") for zone in (each.source, each.destination)]
-        numbers = [{"text": number(count), "kind": "number"} for count in (len(each.talks), each.count)]
+        numbers = [{"text": number(count), "kind": "number"} for count in (each.talks, each.count)]
         lines.append([*ends, protocols, deeds(each.effects), policy, *numbers])
     note = page.say("activity.cut", shown=LISTED, total=number(len(found))) if len(found) > LISTED else ""
     head = [page.say(f"network.{name}") for name in ("from_zone", "to_zone", "protocols", "effects", "policy", "talks", "operations")]
