@@ -14,6 +14,7 @@ import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,11 @@ from dashboards.access.guesses import FREE, LONGEST_S, MOST, Guesses
 from dashboards.access.login import local
 from dashboards.access.roles import ROLES
 from dashboards.access.visitor import DeniedError
+from dashboards.page import Page
 from detectors import suppressing
 from detectors.tuning import bounds
 from records.errors import BalefireError, UsageError
+from records.formats import Clock
 from records.query import Span
 from records.schema import LISTS
 from records.store import open_store
@@ -501,7 +504,8 @@ def test_what_is_shown_or_made_asks_for_its_right(role: str, monkeypatch: pytest
         ("rules", lambda: trying.text(store, book, rule, "title: [", nothing)),
     ]
     if "rules" not in ROLES[role]:  # whoever may has seconds of it; tests of that page have them already
-        tries.append(("rules", lambda: trying.curve(store, book, rule, bounds(book.texts[rule.file])[0], nothing)))
+        page = Page(store, "en", Clock(UTC, "en", 2026), nothing, "all")
+        tries.append(("rules", lambda: trying.curve(page, book, rule, bounds(book.texts[rule.file])[0], True)))
     for right, act in tries:
         try:
             act()

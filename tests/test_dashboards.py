@@ -311,7 +311,7 @@ def test_coverage_and_rules_are_read_before_somebody_waits_for_them(full: Path, 
         written.write(Commit(state={versions.STATE: versions.encoded([judged])}))
     look()
     monkeypatch.delattr(Manifest, "placed")  # nothing is read again
-    monkeypatch.delattr(rulings, "load")
+    monkeypatch.delattr(rulings, "loaded")
     book = rulings.in_force(opening.opened())
     assert book
     assert (book.id, book.since) == (judged.id, 4711)

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,10 @@ from balefire import schedule
 from balefire.schedule import BEGUN, DAY, DONE, LEASE, Housekeeper, Job, is_due, jobs
 from balefire.screen import Screen
 from balefire.settings import Settings
+from detectors import curves
+from detectors.rulebook import versions
+from detectors.rulebook.kept import Kept, loaded
+from detectors.tuning import bounds
 from records.errors import StoreError
 from records.query import Query
 from records.store import open_store
@@ -125,6 +130,26 @@ def test_it_is_done_once_a_day_and_the_trail_tells_it(store: Store, monkeypatch:
     assert house.look()
     assert store.notes()["retention" + DONE] == now + 2 * DAY
     assert store.count("audit", Query()) == len(trail), "nothing went, so nothing is told"
+
+
+def test_what_numbers_of_rules_cost_is_worked_out_ahead(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two rules, for time: the one without a number has no curve."""
+    store.write(Commit(state={versions.STATE: versions.encoded([versions.read(())])}))
+
+    def some(version: versions.Version) -> Kept:
+        kept = loaded(version)
+        return replace(kept, book=replace(kept.book, rules=tuple(rule for rule in kept.book.rules if rule.id in ("write-flood", "outside-read"))))
+
+    monkeypatch.setattr(curves, "loaded", some)
+    house, said = keeper(store)
+    assert house.look()
+    assert [line for line in said if "worked out for 1 rule." in line]
+    in_force = versions.decoded(store.state(versions.STATE))[-1]
+    (bound,) = bounds(next(text for (_, place), text in in_force.files.items() if place.endswith("write-flood.yml")))
+    found = curves.stored(store, in_force.id, "write-flood", bound)
+    assert found is not None
+    assert {(step.fires, step.alerts, step.lost) for step in found.steps} == {(0, 0, ())}
+    assert not found.window.whole, "nothing says that anybody looked"
 
 
 def nothing(*_: object) -> int:

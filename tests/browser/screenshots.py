@@ -68,7 +68,7 @@ def addresses(store: Path) -> dict[str, str]:
     return {
         "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
         "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
-        "tuning": "tuning?rule=address-sweep", "disable": f"disable?rule={rule}",
+        "tuning": "tuning?rule=address-sweep&curve=1", "disable": f"disable?rule={rule}",
         "coverage": "coverage", "suppressions": "suppressions", "duties": "duties", "audit": "audit", "reports": "reports", "wall": WALL,
     }  # fmt: skip
 
