@@ -15,6 +15,8 @@ from hashlib import sha256
 from threading import BoundedSemaphore, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 
+import streamlit as st
+
 from dashboards import evidence, kit
 from dashboards.normal import before
 from dashboards.queries import rows
@@ -39,6 +41,7 @@ MOST_FIELDS: Final = 3_000  # of one packet
 AT_ONCE: Final = BoundedSemaphore(2)  # packets that are read in full at the same time, whoever looks
 REMEMBERED: Final = 200  # packets
 REMEMBERED_S: Final = 600.0
+LONGEST: Final = 100  # letters of where a field stands in its tree
 FRAME: Final = "frame"  # what tshark tells of the slice that it was given, which is no capture
 
 
@@ -60,10 +63,10 @@ def one(page: Page, found: Detail, taken: Sequence[Taken], place: int, done: Seq
     count = page.count("packets.bytes", len(octets), count=number(len(octets)))
     note = [packet.file, page.clock.micro(packet.packet.time), count if wire == len(octets) else page.say("packets.cut", count=count, wire=number(wire))]
     words = {name: page.say(f"packets.{name}") for name in ("nowhere", "swapped", "bits")}
-    words |= {"at": page.say("packets.at"), "one": page.say("packets.at_one"), "none": page.say("packets.no_field")}
+    words |= {"at": page.say("packets.at"), "one": page.say("packets.at_one"), "none": page.say("packets.no_field"), "lost": page.say("packets.no_such_field")}
     data = {
         "title": page.say("packets.one", number=packet.number), "note": " · ".join([*note, page.say("packets.how")]),
-        "lines": lines, "fields": shown, "octets": octets.hex(), "words": words,
+        "lines": lines, "fields": shown, "octets": octets.hex(), "words": words, "node": st.query_params.get("node", "")[:LONGEST],
     }  # fmt: skip
     kit.draw("dissection", data, "dissection")
 

@@ -154,6 +154,7 @@ def choose(page: Page, held: Kept, taken: Sequence[Taken]) -> int:
     def chosen() -> None:
         if told := st.session_state["packets"].chosen:
             st.query_params["packet"] = str(told)
+            st.query_params.pop("node", None)
 
     counts = sum(bool(each.named) for each in taken), len(taken)
     files = page.say("and").join(dict.fromkeys(each.file for each in taken))

@@ -275,7 +275,7 @@ def search(wanted: Filters) -> Condition:
     elif wanted.status != "all":
         parts.append(OPEN)
     if wanted.levels:
-        parts.append(Or(tuple(_level(level) for level in wanted.levels)))
+        parts.append(Or(tuple(of_level(level) for level in wanted.levels)))
     if wanted.assignee:
         parts.append(Not(Exists("assignee")) if wanted.assignee == NOBODY else Match("assignee", wanted.assignee))
     if wanted.verdict:
@@ -291,7 +291,8 @@ def assignees(store: Store, span: Span) -> list[str]:
     return [str(row["assignee"]) for row in found if row["assignee"]]
 
 
-def _level(level: str) -> Condition:
+def of_level(level: str) -> Condition:
+    """Severities that this word stands for."""
     low = {"critical": 80, "high": 60, "medium": 40, "low": 0}[level]
     return Range("severity", low=low, high={80: None, 60: 79, 40: 59, 0: 39}[low])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import signal
@@ -27,7 +26,6 @@ from records.store import kept, open_store, releases
 from records.store.columns import RELEASED, numbered, stored
 from records.store.contract import Commit
 from records.store.parquet import FILES_A_DAY, GRACE, compact, write_days
-from tests.require import need
 from tests.test_store import DAY, HOUR, NOON, activities, activity, finding, ids, rows_of
 
 if TYPE_CHECKING:
@@ -233,19 +231,6 @@ def test_a_killed_writer_leaves_whole_commits(path: Path) -> None:
     assert not [name for name in files(path) if name.endswith(".tmp")]
     assert whole_commits(store) == commits
     store.close()
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "tiny"
-    place.mkdir()
-    mounted = (
-        os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=False, capture_output=True).returncode == 0
-    )
-    need("tmpfs", mounted, "mounting a small tmpfs needs root")
-    yield place
-    gc.collect()  # tracebacks of what failed hold Arrow's writer, and that its file
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_keeps_whole_commits(tiny_disk: Path) -> None:

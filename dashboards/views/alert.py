@@ -30,7 +30,7 @@ def show(page: Page) -> None:
     known = ahead(str(found.alert["id"])) if found else []
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
-            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet"}})
+            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet", "node"}})
         neighbours(page, identity)
         st.space("stretch")
         if found and st.button(page.say("alert.suppress"), key="suppress", disabled=not may("suppress")):
@@ -75,7 +75,7 @@ def neighbours(page: Page, identity: str) -> None:
         there = 0 <= place + step < len(queue)
         words = page.say(f"alert.{key}")
         if st.button(words, key=f"alert_{key}", icon=icon, type="tertiary", shortcut=letter, disabled=not there):
-            kept = {name: value for name, value in st.query_params.items() if name != "packet"}
+            kept = {name: value for name, value in st.query_params.items() if name not in {"packet", "node"}}
             st.switch_page("views/alert.py", query_params={**kept, "id": queue[place + step]})
     st.markdown(f":gray[{page.say('alert.place', place=number(place + 1), count=number(len(queue)))}]", width="content")
 
