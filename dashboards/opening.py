@@ -35,7 +35,7 @@ def opened() -> Store:
 
 
 def look() -> None:
-    """Have read before somebody waits for it what a server reads once: the newest coverage, its modules, the rules, the law, what protocols there are.
+    """Have read before somebody waits for it what a server reads once: its modules, the newest coverage, the rules, the law, what protocols there are.
 
     What is wrong with the store is for the pages to say.
     """
@@ -46,12 +46,12 @@ def look() -> None:
     from sensors.dissection import prepare
 
     serving()
+    for name in (*(f"dashboards.{each.name}" for each in iter_modules(dashboards.__path__) if each.name not in SERVED), *LATER):
+        import_module(name)
     with suppress(BalefireError):
         store = opened()
         store.sums("coverage", Query(since=(store.newest() or 0) - LOOKED_AT), ("packets",))
         in_force(store)
-    for name in (*(f"dashboards.{each.name}" for each in iter_modules(dashboards.__path__) if each.name not in SERVED), *LATER):
-        import_module(name)
     duties()
     prepare(limits())
     gc.collect()

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -21,6 +22,8 @@ from records.query import Query, Span
 from records.search import Range
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from records.plant import Plant
     from records.store.contract import Store
 
@@ -95,7 +98,9 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     links, was = _links(now.rows, own), _links(old.rows, own)
     if before:
         for pair, link in links.items():
-            link.fresh = [access for access in _strongest(link.accesses) if access not in (was[pair].accesses if pair in was else {})]
+            past = was[pair].accesses if pair in was else dict[str, int]()
+            if new := link.accesses.keys() - past.keys():
+                link.fresh = _strongest(new)
     gone = [pair for pair in was if pair not in links]
     links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
     there = {node.id for node in placed}
@@ -111,23 +116,30 @@ def _seen(store: Store, span: Span) -> bool:
 
 def _links(rows: pa.Table, own: dict[str, str]) -> dict[tuple[str, str], Link]:
     """By the assets' own identities, whichever of theirs a row has."""
-    asked: Any = added(named(rows, own), (*ENDS, "effect")).group_by(list(ENDS), use_threads=False)
-    told = asked.aggregate([("effect", "list"), (TOTAL, "list")])  # of a month there are tens of thousands of kinds: pairs alone become Python's
-    made: dict[tuple[str, str], Link] = {}
-    for source, destination, effects, counts in zip(*(told.column(name).to_pylist() for name in (*ENDS, "effect_list", f"{TOTAL}_list")), strict=True):
-        link = made[source, destination] = Link(source, destination, effects=dict(zip(effects, counts, strict=True)))
-        for effect, count in link.effects.items():
-            access = _ACCESS.get(effect, "unknown")
-            link.accesses[access] = link.accesses.get(access, 0) + count
-    return made
+    asked = added(named(rows, own), (*ENDS, "effect"))
+    effect: Any = asked.column("effect")
+    coded: Any = effect.combine_chunks().dictionary_encode()
+    access: Any = pa.array([_ACCESS.get(name, "unknown") for name in coded.dictionary.to_pylist()], pa.string())
+    by_access = _by_pair(added(asked.append_column("access", access.take(coded.indices)), (*ENDS, "access")), "access")
+    return {pair: Link(*pair, by_access[pair], effects) for pair, effects in _by_pair(asked, "effect").items()}
 
 
-def _strongest(accesses: dict[str, int]) -> list[str]:
+def _by_pair(rows: pa.Table, name: str) -> dict[tuple[str, str], dict[str, int]]:
+    """The total by a column, of each two ends: of a month there are tens of thousands of kinds, so Arrow puts them together."""
+    grouped: Any = rows.group_by(list(ENDS), use_threads=False)
+    told: Any = grouped.aggregate([(name, "list"), (TOTAL, "list")])
+    lists: list[Any] = [told.column(f"{each}_list").combine_chunks() for each in (name, TOTAL)]
+    edges, (names, counts) = lists[0].offsets.to_pylist(), (each.values.to_pylist() for each in lists)
+    pairs = zip(*(told.column(each).to_pylist() for each in ENDS), strict=True)
+    return {pair: dict(zip(names[low:high], counts[low:high], strict=True)) for pair, (low, high) in zip(pairs, pairwise(edges), strict=True)}
+
+
+def _strongest(accesses: Iterable[str]) -> list[str]:
     return sorted(accesses, key=_STRONGER.__getitem__)
 
 
 def _rank(link: Link) -> tuple[Any, ...]:
-    fresh, asked = (min(map(_STRONGER.__getitem__, accesses), default=len(STRENGTH)) for accesses in (link.fresh, link.accesses))
+    fresh, asked = (min(map(_STRONGER.__getitem__, each)) if each else len(STRENGTH) for each in (link.fresh, link.accesses))
     return fresh, asked, -sum(link.accesses.values()), link.source, link.destination
 
 
