@@ -3,8 +3,9 @@
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
 # make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=10000000: ten million, an hour)    make soak    memory over 100M packets, Elasticsearch away for minutes
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
+# make bench-judging   every detector over a day of a 100-controller plant (ARGS="--site water --hours 6"); fails where the day takes more than a minute
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
-# make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER"); fails where one is slow
+# make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER", or some pages: "--page situation alert"); fails where one is slow
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root); fails beyond its limits
 # make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes
@@ -22,7 +23,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report bench-dashboard generated evaluate soak fuzz warm venv reports lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-judging bench-report bench-dashboard generated evaluate soak fuzz warm venv reports lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -50,6 +51,9 @@ bench-live: $(VENV)/development.stamp
 bench-rules: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.rules $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.bench.backtest $(if $(SEED),--seed $(SEED))
+
+bench-judging: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.bench.judging $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench-report: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.report $(ARGS)

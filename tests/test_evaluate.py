@@ -10,12 +10,13 @@ import pytest
 from records.model import Finding, Term, Text
 from tests.evaluate import __main__ as command
 from tests.evaluate.families import ATTACKS, families
-from tests.evaluate.judging import Judged, judge
+from tests.evaluate.judging import MINUTE, WAITS, Judged, judge
 from tests.evaluate.keeping import once
 from tests.evaluate.labels import AFTERMATH, SECOND, Case, Window, plant_case
 from tests.evaluate.measuring import measure, together, upper
 from tests.evaluate.page import Page
 from tests.require import need
+from tests.test_doubting import captured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +144,15 @@ def test_dnp3_windows_lie_in_their_captures() -> None:
     assert [len(case.windows) for case in judged] == [0, 12, 10, 11]
     assert all(window.start < window.end for case in family.cases for window in case.windows)
     assert [bool(case.learn) for case in judged] == [False, True, True, True]
+
+
+def test_what_seems_to_be_missing_is_judged_as_the_product_does(tmp_path: Path) -> None:
+    """Of a capture that dropped packets, the write that nobody answered is told less gravely, once its minute is over."""
+    told = [judge(Case("drops", captured(tmp_path / f"{dropped}.pcapng", dropped))) for dropped in (0, 12)]
+    sure, doubted = [next(found for found in each.findings if found.rule == "command-unanswered") for each in told]
+    assert doubted.score < sure.score
+    assert "12 packets were dropped" in doubted.reason.en
+    assert told[1].told[doubted.id] == (doubted.time // MINUTE + 1) * MINUTE + WAITS
 
 
 def test_judging_an_unreadable_capture_is_an_error(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.plant.works.dnp3 import framed, unframed
 from tests.plant.works.plant import SITES, build
 from tests.plant.works.process import Fault
 from tests.plant.works.s7 import S7Device
+from tests.plant.works.wire import SYN
 from tests.plant.works.world import HOUR, MINUTE, SECOND, World, stamp
 from tests.require import need
 
@@ -249,6 +250,20 @@ def test_each_act_of_the_week_can_be_seen_and_is_labelled() -> None:
     assert [device.host.ip for device in changed] == [ip for label in world.labels if label["kind"] == "maintenance.download" for ip in label["whom"]]
     assert world.asked["s7comm", "28"] == 1
     assert world.asked["s7comm", "31"] >= 2
+
+
+def test_who_hears_of_a_device_connects_anew_when_the_attack_on_its_reports_is_over() -> None:
+    """Every one of them, however seldom it polls: what is silent for longer than the label says would be an attack that nobody tells of."""
+    written = Written("substation", 1, 40 * MINUTE, names=("reports_disabled",))
+    (label,) = written.of("attack")
+    (victim,) = label["victim"]
+    hearing = {poll.client.ip for poll in written.plant.polls if poll.device.host.ip == victim}
+    assert len(hearing) == 2
+    assert all(poll.device.unsolicited for poll in written.plant.polls if poll.device.host.ip == victim)
+    asked = [(time - moment(label["end"]), *ends(frame)) for time, frame in written.packets() if frame[23] == 6 and frame[47] & SYN]
+    assert {source for after, source, destination in asked if destination == victim and 0 <= after <= 10 * SECOND} == hearing
+    start = moment(label["start"]) + SECOND
+    assert not [1 for time, frame in written.packets() if start < time < moment(label["end"]) and ends(frame)[0] == victim and ends(frame)[1] in hearing]
 
 
 def test_a_failing_sensor_is_stuck_and_comes_back() -> None:

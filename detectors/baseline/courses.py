@@ -44,7 +44,9 @@ MOST_OBSERVERS: Final = 64
 
 
 class Slow(NamedTuple):
-    """What the long run tells of a point: it `drifts`, or is `astray` from its set point. `beyond`: of what was learned, or from its set point."""
+    """What the long run tells of a point: it `drifts`, or is `astray` from its set point. `beyond`: of what was learned, or from its set point; `at`: the
+    number of the row by which the block is over.
+    """
 
     kind: str
     place: Place
@@ -54,6 +56,7 @@ class Slow(NamedTuple):
     observer: str
     setpoint: Place | None = None
     set_to: float = 0.0
+    at: int = 0
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ class Courses:
         for observer in dict.fromkeys(observers.tolist()):
             mine = np.flatnonzero(observers == observer)
             for slow in self._seen(self._course(observer), blocks[mine], [each[mine] for each in rows]):
-                yield slow._replace(observer=observer)
+                yield slow._replace(observer=observer, at=int(mine[slow.at]))
 
     def state(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -160,7 +163,7 @@ class Courses:
         for first, last in pairwise(edges):
             block = int(open_now[first])
             if block > course.block:
-                yield from self._over(course)
+                yield from (slow._replace(at=first) for slow in self._over(course))
                 if block // BLOCKS > course.block // BLOCKS:
                     self._day_over(course)
                 course.block, course.rows = block, [[] for _ in course.rows]

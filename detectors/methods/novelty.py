@@ -126,7 +126,7 @@ class Novelty:
         terms |= {"first_act": FIRST_ACT} if acts and not self.baseline.acts(key.source, key.destination) else {}
         terms |= {"refused": REFUSED} if row["event.outcome"] == "failure" else {}
         looks = ("T0801",) if row["ot.access"] in ("read", "report") else ("T0846",)
-        techniques = looks if not acts else ("T0848",) if news in ("host", "pair") else ("T0855",)
+        techniques = looks if not acts else ("T0848", "T0855") if news in STRANGE else ("T0855",)
 
         def values(language: str) -> dict[str, object]:
             return {"deed": deed(key.effect, language), "protocol": key.protocol, "address": host(row, "source")}

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
 from detectors.baseline.bounds import Bounds
-from detectors.baseline.courses import Courses
+from detectors.baseline.courses import Courses, Slow
 from detectors.baseline.follows import Follow
+from detectors.baseline.lately import Lately
 from detectors.baseline.levels import WRITES, Level, Levels
 from detectors.baseline.numbering import numbered
 from detectors.baseline.places import WHERE, Place, place_of
@@ -25,7 +27,7 @@ from detectors.baseline.words import Halves, Word
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, TAG, Notice, Witness, among, compute, found, witness
 from detectors.phrases import number, thing
-from records.formats import DAY, HOUR, MINUTE
+from records.formats import HOUR, MINUTE
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from detectors.baseline.courses import Slow
     from detectors.discovery import Setup
     from detectors.noticing import Row
     from records.model import Batch, Finding
@@ -48,7 +49,7 @@ CREEPING: Final = HOUR  # … in this time
 MOST_STEPS: Final = 20
 MOST_OBSERVERS: Final = 64
 STILL: Final = 10  # minutes that no point stands that always moves, and three times as long as it ever stood
-MOST: Final = 16_384  # points that were told of, or are written, the last ones
+MOST: Final = 16_384  # points that are written, the last ones
 FEW: Final = 5  # values learned
 OUTSIDE: Final = {"setpoint-outside": 40.0, "value-outside": 25.0}
 FAR: Final = {"setpoint-outside": 30.0, "value-outside": 14.0}  # at most, for how far it is
@@ -59,7 +60,6 @@ SEVERAL_TERM: Final = 20.0
 SLOW: Final = {"drifts": "value-drifts", "astray": "value-astray"}
 SLOW_TERM: Final = 28.0
 SLOW_FAR: Final = 10.0  # at most, for how far it is
-AGAIN: Final = {"setpoint-outside": HOUR, "setpoint-creeps": HOUR}  # until so long after a finding the same is not told again; others a day
 TECHNIQUES: Final = {
     "setpoint-outside": ("T0836", "T0831"), "setpoint-creeps": ("T0836", "T0831"), "value-outside": ("T0831", "T0832"), "value-jumps": ("T0831", "T0832"),
     "values-stand": ("T0832", "T0856"), "value-drifts": ("T0831", "T0832"), "value-astray": ("T0831", "T0832"),
@@ -123,7 +123,7 @@ class Value:
         self._files = files
         self.forgotten = 0
         self.levels = Levels()
-        self._told: dict[str, int] = {}
+        self._lately = Lately()
         self._written: dict[str, list[Step]] = {}
         self._moving: Moving | None = None
         self._moved: dict[str, Moved] = {}  # by observer
@@ -158,7 +158,7 @@ class Value:
         }  # fmt: skip
         moved = {observer: [each.last.tolist(), each.still.tolist()] for observer, each in self._moved.items()}
         slow = {"halves": self._halves.state(), "courses": self._slow().state()}
-        seen = {"told": self._told, "written": self._written, "moved": moved, "pauses": self._pauses, **slow}
+        seen = {"told": self._lately.told, "far": self._lately.far, "written": self._written, "moved": moved, "pauses": self._pauses, **slow}
         return json.dumps({"value": FORM, **learned, **seen}).encode()
 
     def restore(self, state: bytes) -> None:
@@ -170,7 +170,7 @@ class Value:
             follows = {(Place(*each[:5]), Place(*each[5:10])): Follow(*each[10:]) for each in said.get("follows", [])}
             words = {Place(*each[:5]): Word(*each[5:]) for each in said.get("words", [])}
             self.levels = Levels({Place(*each[:5]): Level(*each[5:]) for each in said["known"]}, int(said["shed"]), follows, words)
-            self._told, self._bounds = dict(said["told"]), Bounds(self.levels.known)
+            self._lately, self._bounds = Lately(said["told"], said.get("far")), Bounds(self.levels.known)
             self._written = {key: [Step(value, time, Witness(*row)) for value, time, row in steps] for key, steps in said["written"].items()}
             self._moved = {observer: Moved(np.array(last, np.int64), np.array(still, bool)) for observer, (last, still) in said["moved"].items()}
             self._pauses, self._moving = [Pause(*each) for each in said["pauses"]], None
@@ -200,7 +200,7 @@ class Value:
         room = level.room
         worst = max(values, key=lambda value: max(level.low - value, value - level.high))
         distance = max(level.low - worst, worst - level.high)
-        if room is None or distance <= room or not self._news(rule, place, row):
+        if room is None or distance <= room or not self._news(rule, place, row, distance / room):
             return []
         terms = {"outside": OUTSIDE[rule], "far": round(min(FAR[rule], EACH * (distance / room - 1)), 1)} | ({"few": FEW_TERM} if level.seen < FEW else {})
         return [self._finding(rule, row, terms, level, worst, [witness(row)] if rule == "setpoint-outside" else [_point(row)])]
@@ -228,9 +228,12 @@ class Value:
         low, high = points["ot.point.min"].to_numpy(), points["ot.point.max"].to_numpy()
         odd = np.flatnonzero((low < least) | (high > most) | (high - low > step))
         self._move(numbers, kinds, places, points)
-        found = [finding for row in plain(points.select(list(POINT)).take(pa.array(odd))) for finding in self._point(row)] if len(odd) else []
+        rows = plain(points.select(list(POINT)).take(pa.array(odd))) if len(odd) else []
+        shown: list[tuple[int, Row | Slow]] = [(slow.at, slow) for slow in self._slow().judge(points, numbers, kinds, places)]
+        shown += zip(odd.tolist(), rows, strict=True)
         site = points["observer.site"][0].as_py()
-        return found + [finding for slow in self._slow().judge(points, numbers, kinds, places) for finding in self._drifts(slow, site)]
+        in_order = sorted(shown, key=itemgetter(0))  # a block is over before the row that shows it
+        return [finding for _, each in in_order for finding in (self._drifts(each, site) if isinstance(each, Slow) else self._point(each))]
 
     def _drifts(self, slow: Slow, site: str | None) -> Iterator[Finding]:
         """What the long run tells."""
@@ -238,7 +241,7 @@ class Value:
         about = _about(slow.place)
         row = dict.fromkeys(COLUMNS) | about | {"id": identity, "event.start": begun, "event.end": ended, "observer.name": slow.observer, "observer.site": site}
         row |= {"destination.ip": slow.place.device, "ot.unit": slow.place.unit, "ot.point.min": slow.value}
-        if self._news(rule, slow.place, row):
+        if self._news(rule, slow.place, row, slow.beyond / (level.room or 1.0)):
             terms = {slow.kind: SLOW_TERM, "far": round(min(SLOW_FAR, SLOW_FAR * slow.beyond / (level.high - level.low)), 1)}
             more = {"setpoint": _about(slow.setpoint), "set": slow.set_to} if slow.setpoint else {}
             yield self._finding(rule, row, terms, level, slow.value, [_point(row)], more=more)
@@ -332,16 +335,8 @@ class Value:
                 del self._moved[next(iter(self._moved))]
         return self._moved[observer]
 
-    def _news(self, rule: str, place: Place, row: Row) -> bool:
-        """Was this not told lately?"""
-        key, again = json.dumps([rule, row["observer.name"], *place]), AGAIN.get(rule, DAY)
-        if row["event.start"] - self._told.get(key, -again) < again:
-            return False
-        self._told.pop(key, None)
-        self._told[key] = row["event.start"]
-        if len(self._told) > MOST:
-            del self._told[next(iter(self._told))]
-        return True
+    def _news(self, rule: str, place: Place, row: Row, far: float = 0.0) -> bool:
+        return self._lately.news(rule, row["observer.name"], place, row["event.start"], far)
 
     def _finding(
         self,

@@ -11,13 +11,14 @@ import pyarrow.compute
 
 from detectors import judging
 from detectors.discovery import Setup, detectors
+from detectors.doubting import UNHEARD, Doubting, settled
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.evaluate.families import unpacked
 from tests.evaluate.labels import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from records.model import Batch, Finding
@@ -70,20 +71,29 @@ def taught(files: tuple[Path, ...]) -> dict[str, bytes]:
 def judged(released: Iterable[Batch], name: str, learned: dict[str, bytes]) -> Judged:
     """What detectors with this state find in these batches."""
     found = Judged()
-    fresh = detectors(Setup(files={OBSERVER: name}))
+    fresh = [*detectors(Setup(files={OBSERVER: name})), Doubting()]
     for detector in fresh:
         if state := learned.get(detector.name):
             detector.restore(state)
     known: dict[str, tuple[int, int, int]] = {}
     for batch in released:
         known |= _times(batch)
-        for finding in judging.judged(fresh, batch):
-            found.findings.append(finding)
-            times = [known[row] for row in finding.activities if row in known]
-            found.told[finding.id] = max((told for _, _, told in times), default=finding.end + WAITS)
-            found.spans[finding.id] = [(start, end) for start, end, _ in times] or [(finding.time, finding.end)]
+        for finding in settled(fresh, judging.judged(fresh, batch)):
+            _note(finding, known, found)
         _hosts(batch, found)
+    for finding in settled(fresh, (), last=True):
+        _note(finding, known, found)
     return found
+
+
+def _note(finding: Finding, known: Mapping[str, tuple[int, int, int]], found: Judged) -> None:
+    """Keep a finding; what says that something did not come is told when the coverage of its last minute is there."""
+    times = [known[row] for row in finding.activities if row in known]
+    told = max((told for _, _, told in times), default=finding.end + WAITS)
+    over = (max(finding.time, finding.end - 1) // MINUTE + 1) * MINUTE + WAITS
+    found.findings.append(finding)
+    found.told[finding.id] = max(told, over) if finding.rule in UNHEARD else told
+    found.spans[finding.id] = [(start, end) for start, end, _ in times] or [(finding.time, finding.end)]
 
 
 def batches(file: Path) -> Iterator[Batch]:

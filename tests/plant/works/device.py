@@ -53,6 +53,7 @@ class Session:
         self.answered = False
         self.code, self.last = "", b""
         self.stretch = 1.0  # of the time between two rounds of a poll
+        self.paused = 0  # until then no round comes
 
     @property
     def now(self) -> int:

@@ -23,6 +23,9 @@ def poll(world: World, session: Any, period: int, jitter: int) -> Actor:
     wait = 2 * SECOND
     while True:
         yield due
+        if world.now < session.paused:
+            due = session.paused
+            continue
         if not session.link.opened:
             if session.open():
                 wait = 2 * SECOND

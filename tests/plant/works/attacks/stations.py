@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.plant.works.attacks.scene import needs
 from tests.plant.works.process import COMMAND
-from tests.plant.works.world import MINUTE
+from tests.plant.works.world import MINUTE, SECOND
 
 if TYPE_CHECKING:
     from tests.plant.works.attacks.scene import Scene
@@ -36,10 +36,9 @@ def reports_disabled(scene: Scene) -> Actor:
     until = begun + scene.random.randrange(3 * MINUTE, 9 * MINUTE)
     polls = [poll for poll in scene.plant.polls if poll.device is device]
     for poll in polls if unasked else []:
-        poll.stretch = (until - begun) / 1_000_000 * 2
+        poll.paused = until + SECOND
     yield until if unasked else session.now
-    for poll in polls:
-        poll.stretch = 1.0
-        if unasked and poll.link.opened:
+    for poll in polls if unasked else []:
+        if poll.link.opened:
             poll.close()
     scene.tell("T0804 T0838 T0878 T1691.002", "unasked reports switched off by a foreign host", session.now)
