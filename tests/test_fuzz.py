@@ -48,10 +48,12 @@ pytestmark = pytest.mark.timeout(900)  # where kernels are compiled first
 
 def hunted(environment: Mapping[str, str], cases: Mapping[str, int], keep: Path) -> dict[str, Hunt]:
     """Every target, in two processes."""
-    halves = [{name: cases[name] for name in (*targets(),)[first::2]} for first in (0, 1)]
+
+    def half(first: int) -> list[Hunt]:
+        return hunt_quietly({name: cases[name] for name in (*targets(),)[first::2]}, SEED, keep, dict(environment))
+
     with ThreadPoolExecutor(2) as both:
-        done = both.map(lambda half: hunt_quietly(half, SEED, keep, dict(environment)), halves)
-        return {one.target: one for half in done for one in half}
+        return {one.target: one for done in both.map(half, (0, 1)) for one in done}
 
 
 @pytest.fixture(scope="module", autouse=True)

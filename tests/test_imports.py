@@ -1,8 +1,9 @@
 """Imports point one way, names shadow nothing, nothing outside the tests sends a packet, and what the program forgoes is not asked for."""
 
 import ast
-from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,28 +48,52 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted module) of every import, at whatever depth, type checking or not."""
+@dataclass(frozen=True)
+class Said:
+    """What a file says that is looked at here, by line: every module that it imports, at whatever depth, type checking or not; every name that it calls; and
+    where it takes whole rows of a store as Python's own.
+    """
+
+    imports: list[tuple[int, str]]
+    calls: list[tuple[int, str]]
+    whole: list[int]
+
+
+@cache
+def said_by(path: Path) -> Said:
+    said = Said([], [], [])
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            said.imports.extend((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)}:{node.lineno}: imports are absolute"
-            yield node.lineno, node.module or ""
+            said.imports.append((node.lineno, node.module or ""))
+        elif isinstance(node, ast.Call):
+            called = node.func
+            said.calls.append((node.lineno, called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""))
+            of = called.value if isinstance(called, ast.Attribute) and called.attr == "to_pylist" else None
+            if isinstance(of, ast.Call) and isinstance(of.func, ast.Attribute) and of.func.attr in {"read", "slice"}:
+                said.whole.append(of.lineno)
+    return said
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_imports_point_one_way(path: Path) -> None:
-    layer = LAYERS.index(path.relative_to(ROOT).parts[0])
-    above = set(LAYERS[layer + 1 :]) | {"tests"}
-    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in above]
+def imports(path: Path) -> list[tuple[int, str]]:
+    return said_by(path).imports
+
+
+def test_imports_point_one_way() -> None:
+    wrong: list[str] = []
+    for path in SOURCES:
+        above = {*LAYERS[LAYERS.index(path.relative_to(ROOT).parts[0]) + 1 :], "tests"}
+        wrong += [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in above]
     assert not wrong
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nothing_imports_what_only_tests_may(path: Path) -> None:
-    barred = TEST_ONLY - APART.get(name_of(path), set[str]())
-    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in barred]
+def test_nothing_imports_what_only_tests_may() -> None:
+    wrong: list[str] = []
+    for path in SOURCES:
+        barred = TEST_ONLY - APART.get(name_of(path), set[str]())
+        wrong += [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in barred]
     assert not wrong
 
 
@@ -78,17 +103,13 @@ def test_what_stands_apart_shares_no_code() -> None:
     assert not [name_of(path) for path in SOURCES for _line, module in imports(path) if module in apart]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nothing_sends(path: Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
-    modules, calls = SENDERS.get(name_of(path), (set[str](), set[str]()))
-    imported = [(line, module) for line, module in imports(path) if module not in READERS.get(name_of(path), ()) and module not in modules]
-    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imported if module.split(".")[0] in SENDING_MODULES or module in SENDING_SUBMODULES]
-    for node in ast.walk(tree):
-        called = node.func if isinstance(node, ast.Call) else None
-        name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-        if name in SENDING_CALLS - calls:
-            wrong.append(f"{name_of(path)}:{getattr(node, 'lineno', 0)}: {name}()")
+def test_nothing_sends() -> None:
+    wrong: list[str] = []
+    for path in SOURCES:
+        name, (modules, calls) = name_of(path), SENDERS.get(name_of(path), (set[str](), set[str]()))
+        imported = [(line, module) for line, module in imports(path) if module not in READERS.get(name, ()) and module not in modules]
+        wrong += [f"{name}:{line}: {module}" for line, module in imported if module.split(".")[0] in SENDING_MODULES or module in SENDING_SUBMODULES]
+        wrong += [f"{name}:{line}: {called}()" for line, called in said_by(path).calls if called in SENDING_CALLS - calls]
     assert not wrong
 
 
@@ -105,13 +126,9 @@ def test_only_deliveries_send() -> None:
     }
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_no_whole_rows_are_pythons_own(path: Path) -> None:
+def test_no_whole_rows_are_pythons_own() -> None:
     """They have dates, which are pandas' here and none there, as `tests/conftest.py` tells of what a test runs: `flat` has them as nanoseconds."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    whole = [call.func.value for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "to_pylist"]
-    read = [of for of in whole if isinstance(of, ast.Call) and isinstance(of.func, ast.Attribute) and of.func.attr in {"read", "slice"}]
-    assert not [f"{name_of(path)}:{of.lineno}" for of in read]
+    assert not [f"{name_of(path)}:{line}" for path in SOURCES for line in said_by(path).whole]
 
 
 def test_a_date_is_no_object_where_the_program_runs() -> None:

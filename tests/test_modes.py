@@ -69,12 +69,13 @@ def test_any_cut_of_a_hard_capture(seed: int, batch: int, each: int) -> None:
 
 
 @pytest.mark.skipif(INTERPRETED, reason="they run interpreted already")
-@pytest.mark.parametrize("subject", SUBJECTS + (LONG if "BALEFIRE_SOAK" in os.environ else ()))
-def test_the_same_tests_interpreted(subject: str) -> None:
+@pytest.mark.timeout(900)
+def test_the_same_tests_interpreted() -> None:
     """In a process of its own, with fewer examples."""
+    subjects = SUBJECTS + (LONG if "BALEFIRE_SOAK" in os.environ else ())
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not captures", "-k", "not full_tables and not largest"]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "BALEFIRE_EXAMPLES": "4"}
-    done = subprocess.run([*words, str(ROOT / "tests" / subject)], capture_output=True, cwd=ROOT, env=environment, check=False, timeout=250)
+    done = subprocess.run([*words, *(str(ROOT / "tests" / subject) for subject in subjects)], capture_output=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
 
 

@@ -13,11 +13,13 @@ from records import remembered
 from records.remembered import place_of, program, recall, remember
 from records.schema import TABLES
 from records.wording import catalogue
+from sensors.engine.mode import cache_directory
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own."""
+    """A cache of its own; compiled kernels stay where they are."""
+    cache_directory()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "balefire" / "remembered"
 

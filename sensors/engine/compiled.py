@@ -173,6 +173,12 @@ def fill(numbers: Any, value: int) -> None:
     numbers[:] = value
 
 
+@kernel
+def clear_row(numbers: Any, row: int) -> None:
+    """Set every number of a row to zero."""
+    numbers[row, :] = 0
+
+
 @inline
 def mix(first: int, second: int) -> int:
     """A hash of two numbers, 0 … 2**63-1: the same compiled and interpreted."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import blend, borrow, entry, fill, inline, kernel, mix, number_of, prefetch, tag_fits, tagged
+from sensors.engine.octets import blend, borrow, clear_row, entry, fill, inline, kernel, mix, number_of, prefetch, tag_fits, tagged
 from sensors.engine.tables import COUNTER, FAILURE, FOREVER, GROUPED, LATENESS, OWN, REPORT, SWEPT, WINDOW
 
 MOST_OWN: Final = 64  # rows of their own of one key in a window; the rest is grouped
@@ -238,12 +238,6 @@ def _new_grouped(operation: Any, hashed: int, place: int, window: int, groups: A
 
 
 @kernel
-def _forget_ranges(half: int, seen: Any) -> None:
-    for i in range(seen.shape[1]):
-        seen[half, i] = 0
-
-
-@kernel
 def close(window: int, groups: Any, index: Any, released: Any, seen: Any, counters: Any, hosts: Any, conversations: Any) -> None:
     """Release every group of this window or an earlier one; the others move up."""
     kept = 0
@@ -268,7 +262,7 @@ def close(window: int, groups: Any, index: Any, released: Any, seen: Any, counte
         index[place] = tagged(groups[kept].hash, kept)
         kept += 1
     counters.groups = kept
-    _forget_ranges(window // WINDOW & 1, seen)
+    clear_row(seen, window // WINDOW & 1)
 
 
 @kernel
@@ -286,8 +280,8 @@ def flush(groups: Any, index: Any, released: Any, seen: Any, counters: Any, host
     close(LAST_WINDOW, groups, index, released, seen, counters, hosts, conversations)
     counters.closed = closed
     counters.flushes += 1
-    _forget_ranges(0, seen)
-    _forget_ranges(1, seen)
+    clear_row(seen, 0)
+    clear_row(seen, 1)
 
 
 @entry

@@ -98,6 +98,11 @@ def fill(numbers: Any, value: int) -> None:
     np.asarray(numbers)[...] = value
 
 
+def clear_row(numbers: Any, row: int) -> None:
+    """Set every number of a row to zero."""
+    np.asarray(numbers)[row] = 0
+
+
 def mix(first: int, second: int) -> int:
     """A hash of two numbers, 0 … 2**63-1: the same compiled and interpreted."""
     mixed = (first * 0x9E3779B97F4A7C15 ^ second * 0xC2B2AE3D27D4EB4F) & _MASK

@@ -19,6 +19,7 @@ if INTERPRETED:
         blend,
         borrow,
         carry,
+        clear_row,
         copy,
         entry,
         fill,
@@ -42,6 +43,7 @@ else:
         blend,
         borrow,
         carry,
+        clear_row,
         copy,
         entry,
         fill,
@@ -61,7 +63,7 @@ else:
     )  # fmt: skip
 
 __all__ = [
-    "INTERPRETED", "blend", "borrow", "carry", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel",
+    "INTERPRETED", "blend", "borrow", "carry", "clear_row", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel",
     "mix", "number_of", "numbers16be", "plain", "prefetch", "put", "same_octets", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be",
     "u24le", "u32be", "u32le", "u48be", "u48le",
 ]  # fmt: skip
