@@ -5,7 +5,7 @@
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # make bench-judging   every detector over a day of a 100-controller plant (ARGS="--site water --hours 6"); fails where the day takes more than a minute
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
-# make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER"); fails where one is slow
+# make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER", or some pages: "--page situation alert"); fails where one is slow
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root); fails beyond its limits
 # make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes

@@ -1,4 +1,4 @@
-"""When a sensor did not run, or was killed before it had stored what it heard: from the end of the one before to the first packet of this one.
+"""When a sensor did not run, or was killed before it had stored what it heard: from the end of the one before to the first that this one heard.
 
 A window's coverage is stored together with the last of its rows, or after them, so that the newest tells up to when all is there, whatever ended the sensor.
 """
@@ -8,24 +8,27 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute
 
 from balefire.times import both
 from detectors.rulebook.problems import text
+from records.model import Batch
 from records.nesting import SECOND
 from records.query import Query
 from records.search import Match
+from sensors.engine.tables import WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from records.model import Batch, Text
+    from records.model import Text
     from records.store.contract import Store
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+TABLES: Final = {"activity": "activities", "point": "points", "coverage": "coverage"}
 
 
 class Absence:
@@ -44,23 +47,56 @@ class Absence:
             return {}
         self._run = run
         if told := _read(self._store.state(self._name)):
-            self.again = told["running"] and told["run"] == run
-            self._until = max(told["until"], self._whole() if told["running"] else 0)
+            self.again = told["run"] == run
+            self._until = self._whole_by(told)
             self._began = told["began"]
             self._since = self._until or self._began
-            self._note(text("cli.watch.killed" if told["running"] else "cli.watch.ended", since=both(self._since) if self._since else text("cli.watch.first")))
+            how = "again" if self.again else "killed" if told["running"] else "ended"
+            self._note(text(f"cli.watch.{how}", since=both(self._since) if self._since else text("cli.watch.first")))
         self._began = self._began or time.time_ns()
         return self._kept(running=True)
 
-    def mark(self, batch: Batch, first: int | None) -> Batch:
-        """The batch, whose first window tells how long before the `first` packet nobody listened."""
+    def until(self) -> int:
+        """Up to when all is stored that was heard before; 0 where nothing is."""
+        told = _read(self._store.state(self._name)) if self._observer else None
+        return self._whole_by(told) if told else 0
+
+    def fresh(self, batch: Batch, began: int | None, judged: int) -> Batch:
+        """Of what comes once more, what is not stored yet, or was stored after detectors last kept (`judged`) what they know.
+
+        Of the window amid which it begins there is but a part: nothing of it, where it is stored as a whole.
+        """
+        if not self.again:
+            return batch
+        window = (began or 0) // WINDOW * WINDOW
+        window = window if window + WINDOW <= self._until else 0
+        return Batch(*(self._left(table, getattr(batch, name), window, judged) for table, name in TABLES.items()))
+
+    def _left(self, table: str, rows: pa.Table, window: int, judged: int) -> pa.Table:
+        times = rows.column("@timestamp").cast(pa.int64())
+        if window:
+            rows = rows.filter(compute.or_(compute.less(times, window), compute.greater_equal(times, window + WINDOW)))
+            times = rows.column("@timestamp").cast(pa.int64())
+        before = rows.filter(compute.less_equal(times, judged))
+        if not before.num_rows:
+            return rows
+        span = compute.min_max(before.column("@timestamp").cast(pa.int64())).as_py()
+        query = Query(since=span["min"], until=span["max"] + 1, ids=tuple(map(str, before.column("id").to_pylist())))
+        known = [part.column("id").combine_chunks() for part in self._store.history(table, query, ["id"], ordered=False)]
+        stored = pa.concat_arrays([pa.array([], pa.string()), *(each.cast(pa.string()) for each in known)])
+        return rows.filter(compute.invert(compute.is_in(rows.column("id"), value_set=stored)))
+
+    def mark(self, batch: Batch, began: int | None) -> Batch:
+        """The batch, whose first window tells how long nobody listened before this one `began` to hear."""
         if not batch.coverage.num_rows:
             return batch
-        absent, self._since = (first or 0) - self._since if self._since else 0, 0
+        absent, self._since = (began or 0) - self._since if self._since else 0, 0
         if absent <= 0:
             return batch
         times = batch.coverage.column("@timestamp")
-        rows = compute.if_else(compute.equal(times, compute.min(times)), absent / SECOND, None)
+        told = batch.coverage.column("absent")
+        more = compute.max_element_wise(told, absent / SECOND)  # what the listener tells of itself is a part of it
+        rows = compute.if_else(compute.equal(times, compute.min(times)), more, told)
         at = batch.coverage.column_names.index("absent")
         return replace(batch, coverage=batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))
 
@@ -75,6 +111,9 @@ class Absence:
     @property
     def _name(self) -> str:
         return f"listened-{self._observer}"
+
+    def _whole_by(self, told: dict[str, Any]) -> int:
+        return max(told["until"], self._whole() if told["running"] else 0)
 
     def _whole(self) -> int:
         """Up to when all windows are there."""

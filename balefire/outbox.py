@@ -1,4 +1,7 @@
-"""Commits on their way to the store: kept on the disk first where the store may be away, delivered in order, each exactly once in effect."""
+"""Commits on their way to the store: kept on the disk first where the store may be away, delivered in order, each exactly once in effect.
+
+A store on this machine has no such way: where its disk is full, what goes on without end waits until there is room.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,14 @@ T = TypeVar("T")
 RETRY_S: Final = 2.0  # between two tries while the store is away
 FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
 TELL_S: Final = 60.0  # how often it is said that reading waits
+FULL: Final = "store.full"
 
 
 class Outbox:
-    """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run; `note` and `problem` are told what happens."""
+    """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run; `note` and `problem` are told what happens.
+
+    `patient`: whether to wait where the disk of a store on this machine is full.
+    """
 
     def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit], object]) -> None:
         self._spool = store.spool
@@ -32,7 +39,7 @@ class Outbox:
         self._left = self._spool.left() if self._spool else []
         self._away: StoreError | None = None
         self._tried = 0.0
-        self._stopped = False
+        self._stopped = self.patient = False
         self.problem: Callable[[BalefireError], None] = lambda _: None
         self.note: Callable[[str, dict[str, object]], None] = lambda _key, _values: None
 
@@ -48,7 +55,7 @@ class Outbox:
         try:
             return question()
         except StoreError as error:
-            if error.key not in AWAY:
+            if error.key not in AWAY and not (self.patient and error.key == FULL):
                 raise
             return otherwise
 
@@ -68,7 +75,7 @@ class Outbox:
         Raises StoreError for what no waiting mends, and where it was stopped while it waited: the commit is lost then, and the error says so.
         """
         if self._spool is None:
-            self._deliver(commit)
+            self._deliver_here(commit)
             return
         path = self._kept(commit)
         if path is None:
@@ -76,6 +83,26 @@ class Outbox:
         self._waiting.append(path)
         if time.monotonic() - self._tried > RETRY_S or self._away is None:
             self._drain()
+
+    def _deliver_here(self, commit: Commit) -> None:
+        """Write to a store on this machine, as soon as there is room."""
+        said: float | None = None
+        while True:
+            try:
+                self._deliver(commit)
+            except StoreError as error:
+                if error.key != FULL or not self.patient:
+                    raise
+                if self._stopped:
+                    raise _lost(commit, error) from error
+                if said is None or time.monotonic() - said >= TELL_S:
+                    said = time.monotonic()
+                    self.note("cli.spool.held", {"problem": error})
+            else:
+                if said is not None:
+                    self.note("cli.spool.room", {})
+                return
+            time.sleep(RETRY_S)
 
     def _kept(self, commit: Commit) -> Path | None:
         """Where the commit is on the disk; None where it is in the store already, since there was room for nothing at all."""
@@ -94,8 +121,7 @@ class Outbox:
             elif self._delivered_past(commit):
                 return None
             if self._stopped:
-                rows = sum(table.num_rows for table in (commit.batch.activities, commit.batch.points, commit.batch.coverage))
-                raise StoreError("spool.lost", rows=f"{rows:,}", findings=f"{len(commit.findings):,}", problem=full) from full
+                raise _lost(commit, full) from full
             if said is None or time.monotonic() - said >= TELL_S:
                 said = time.monotonic()
                 self.note("cli.spool.full", {"problem": full})
@@ -155,3 +181,9 @@ class Outbox:
         if self._away is None:
             self.note("cli.spool.away", {"path": self._spool.root, "problem": error})
         self._away = error
+
+
+def _lost(commit: Commit, problem: StoreError) -> StoreError:
+    """What a stop costs that finds no room."""
+    rows = sum(table.num_rows for table in (commit.batch.activities, commit.batch.points, commit.batch.coverage))
+    return StoreError("spool.lost", rows=f"{rows:,}", findings=f"{len(commit.findings):,}", problem=problem)

@@ -37,6 +37,7 @@ class Resuming:
         self._name = f"live-{observer}"
         self._last = time.monotonic()
         self._until = 0
+        self.judged = 0  # up to when what they go on with was judged
 
     def resume(self, detectors: Sequence[Detector]) -> None:
         """Fresh ones that know what was learned go on where those before stopped. Who learned something else since, or judges otherwise, begins anew."""
@@ -51,6 +52,7 @@ class Resuming:
         except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
             self._note(text("detectors.resume.unread"))
             return
+        self.judged = self._until
         anew = [detector.name for detector in detectors if not self._restored(detector, *states.get(detector.name, ("", b"")))]
         self._tell(anew)
 

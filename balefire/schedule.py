@@ -110,7 +110,7 @@ class Housekeeper:
         if done is not None:
             self._said.pop(job.name, None)
         if done:
-            self._screen.note(self._screen.say(f"cli.housekeeping.{job.name}", count=f"{done:,}"))
+            self._screen.note(self._screen.count(f"cli.housekeeping.{job.name}", done))
         return True
 
     def _failed(self, job: Job, why: str) -> None:
@@ -152,10 +152,10 @@ def housekeeping(screen: Screen, opened: Callable[[], AbstractContextManager[Sto
 
 
 def for_a_while(screen: Screen) -> AbstractContextManager[Store]:
-    """The store of these settings, open to write for as long as a job takes."""
+    """The store of these settings, open to write for as long as a job takes, beside whoever writes rows there."""
     from records.store import open_store
 
-    return closing(open_store(screen.store, write=True))
+    return closing(open_store(screen.store, write=True, beside=True))
 
 
 def started(keeper: Housekeeper) -> Any:

@@ -132,7 +132,7 @@ class Screen:
             yield None
             return
         with self.err.status(self.say("cli.progress.start")) as status:
-            yield lambda name, packets: status.update(clean(self.say("cli.progress.packets", name=name, packets=f"{packets:,}")))
+            yield lambda name, packets: status.update(clean(self.count("cli.progress.packets", packets, name=name)))
 
 
 @contextmanager

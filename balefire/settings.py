@@ -19,6 +19,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from detectors.working import SHIFTS, checked
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class Settings(BaseSettings):
     observer: str | None = None
     rules: Path | None = None
     user: str | None = None
+    shifts: Annotated[tuple[str, ...], AfterValidator(checked)] = SHIFTS  # when they begin, by the clock of `reports.zone`
     criticality: dict[Annotated[str, AfterValidator(_network)], Literal["critical", "high", "normal", "low"]] = Field(default_factory=dict)
     dashboard: Dashboard = Dashboard()
     oidc: Oidc = Oidc()
@@ -373,6 +375,7 @@ def _span(section: type[BaseModel], name: str) -> str:
 
 
 _OWN_WORDS: Final = {
+    "shifts": '["06:00", "14:00", "22:00"]',
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
     "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',

@@ -225,7 +225,7 @@ def disabled_lines(screen: Screen, disabled: Mapping[str, str]) -> list[Renderab
     """What is not looked for because the site has disabled the rule."""
     told = [indented(Prose(clean(screen.say("coverage.told.disabled", rule=rule, reason=why)))) for rule, why in sorted(disabled.items())]
     more = len(told) - DISABLED
-    return [*told[:DISABLED], indented(Prose(screen.say("cli.disable.more", count=more)))] if more > 0 else told
+    return [*told[:DISABLED], indented(Prose(screen.count("cli.disable.more", more)))] if more > 0 else told
 
 
 def forgotten_lines(screen: Screen, forgotten: Mapping[str, int], unlearned: int = 0) -> list[RenderableType]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit
+from dashboards import choosing, kit
 from dashboards.access.sessions import access
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.opening import opened
@@ -25,7 +25,7 @@ from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from detectors.looking import looked_until
 from records.errors import BalefireError, ConflictError
-from reports import obliging, supplementing, yearly
+from reports import obliging, supplementing, warned, yearly
 from reports.reminding import starting
 
 if TYPE_CHECKING:
@@ -92,6 +92,18 @@ def grade(store: Store, alert: str, level: str, code: str, by: str, note: str) -
     """Decide the level of a confirmed alert; the ids of its duties. Raises BalefireError, DeniedError for whoever may not."""
     demand("decide")
     return obliging.grade(store, alert, level, code, operator(), regimes(), by, time.time_ns(), note=note)
+
+
+def warn(store: Store, alert: str, colour: str, receivers: Sequence[str], reason: str, by: str, language: str) -> list[str]:
+    """Issue a warning to each of these; their ids. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    return warned.issue_to(store, alert, colour, receivers, by, time.time_ns(), language, reason=reason)
+
+
+def step(store: Store, warning: str, action: str, by: str, note: str) -> None:
+    """Take the next step of a warning. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    warned.step(store, warning, action, by, time.time_ns(), note)
 
 
 def open_year(store: Store, by: str) -> list[str]:
@@ -196,7 +208,7 @@ def _decided(seen: Mapping[str, int], action: str) -> None:
     words = {"note": given.get(f"{action}_note", ""), "to": given["assign_to"], "verdict": given["close_verdict"]}
     with refusing():
         decide(opened(), seen, action, name(), **words)
-        st.session_state["chosen"] = []
+        choosing.choose((), "alerts")
         st.session_state["round"] = st.session_state.get("round", 0) + 1  # the list forgets its boxes
         st.session_state.update(dict.fromkeys(INPUTS, ""))
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import struct
+import time
+from collections import OrderedDict
+from concurrent.futures import Future
 from contextlib import suppress
-from threading import BoundedSemaphore
+from hashlib import sha256
+from threading import BoundedSemaphore, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import evidence, kit
-from dashboards.evidence import Taken
 from dashboards.normal import before
 from dashboards.queries import rows
 from dashboards.reference import object_words
@@ -29,12 +32,16 @@ from sensors.dissection import Dissected, Limits, available, trees
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dashboards.evidence import Taken
     from dashboards.page import Page
     from dashboards.queries import Detail
 
 Row = dict[str, Any]
 MOST_FIELDS: Final = 3_000  # of one packet
 AT_ONCE: Final = BoundedSemaphore(2)  # packets that are read in full at the same time, whoever looks
+REMEMBERED: Final = 200  # packets
+REMEMBERED_S: Final = 600.0
+LONGEST: Final = 100  # letters of where a field stands in its tree
 FRAME: Final = "frame"  # what tshark tells of the slice that it was given, which is no capture
 
 
@@ -42,7 +49,7 @@ def one(page: Page, found: Detail, taken: Sequence[Taken], place: int, done: Seq
     """The chosen packet: its tree by tshark, or what Balefire understood; beside it the bytes."""
     packet = taken[place]
     near, there = evidence.around(taken, place)
-    told = dissected(near, there) if available() else Dissected(problem="missing")
+    told = READING.begin(near, there).result() if available() else Dissected(problem="missing")
     bounds = limits()
     lines = [say(f"evidence.problem.{told.problem}", page.language, seconds=bounds.seconds, mebibytes=bounds.mebibytes)] if told.problem else []
     fields = [node for node in told.packets[0]["fields"] if node["name"] != FRAME] if told.packets else list(_own(page, done))
@@ -56,10 +63,10 @@ def one(page: Page, found: Detail, taken: Sequence[Taken], place: int, done: Seq
     count = page.count("packets.bytes", len(octets), count=number(len(octets)))
     note = [packet.file, page.clock.micro(packet.packet.time), count if wire == len(octets) else page.say("packets.cut", count=count, wire=number(wire))]
     words = {name: page.say(f"packets.{name}") for name in ("nowhere", "swapped", "bits")}
-    words |= {"at": page.say("packets.at"), "one": page.say("packets.at_one"), "none": page.say("packets.no_field")}
+    words |= {"at": page.say("packets.at"), "one": page.say("packets.at_one"), "none": page.say("packets.no_field"), "lost": page.say("packets.no_such_field")}
     data = {
         "title": page.say("packets.one", number=packet.number), "note": " · ".join([*note, page.say("packets.how")]),
-        "lines": lines, "fields": shown, "octets": octets.hex(), "words": words,
+        "lines": lines, "fields": shown, "octets": octets.hex(), "words": words, "node": st.query_params.get("node", "")[:LONGEST],
     }  # fmt: skip
     kit.draw("dissection", data, "dissection")
 
@@ -69,11 +76,38 @@ def content(each: Taken) -> tuple[str, int, bytes]:
     return each.file, each.number, each.packet.octets
 
 
-@st.cache_data(max_entries=200, ttl=600, show_spinner=False, hash_funcs={Taken: content})
-def dissected(near: Sequence[Taken], there: int) -> Dissected:
-    """What tshark says of one packet among those around it."""
-    with AT_ONCE:
-        return trees([(each.number, each.packet) for each in near], limits(), there, 1)
+class Reading:
+    """What tshark says of packets among those around them: begun before a page needs it, and remembered for a while, whoever looks."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[bytes, tuple[float, Future[Dissected]]] = OrderedDict()  # the oldest first
+
+    def begin(self, near: Sequence[Taken], there: int) -> Future[Dissected]:
+        """Read one packet, where that has not been done or begun."""
+        key = sha256(repr((there, [content(each) for each in near])).encode()).digest()
+        with self._lock:
+            now = time.monotonic()
+            while self._known and (len(self._known) >= REMEMBERED or now - next(iter(self._known.values()))[0] > REMEMBERED_S):
+                self._known.popitem(last=False)
+            if key in self._known:
+                return self._known[key][1]
+            told = Future[Dissected]()
+            self._known[key] = now, told
+        Thread(target=self._read, args=(key, told, near, there), daemon=True).start()  # where the server ends, nobody waits for it
+        return told
+
+    def _read(self, key: bytes, told: Future[Dissected], near: Sequence[Taken], there: int) -> None:
+        try:
+            with AT_ONCE:
+                told.set_result(trees([(each.number, each.packet) for each in near], limits(), there, 1))
+        except BaseException as error:  # whoever waits for it raises it; whoever comes then tries again
+            with self._lock:
+                self._known.pop(key, None)
+            told.set_exception(error)
+
+
+READING: Final = Reading()
 
 
 def limits() -> Limits:

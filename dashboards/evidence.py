@@ -181,5 +181,6 @@ def comment(taken: Taken, told: dict[str, str], language: str) -> str:
     for key, findings in (("named", taken.named), ("near", taken.near if not taken.named else [])):
         lines += [say(f"evidence.file.{key}", language, id=name, title=told.get(name, "")) for name in findings[:TITLES]]
         if len(findings) > TITLES:
-            lines.append(say("evidence.file.more", language, count=len(findings) - TITLES))
+            rest = len(findings) - TITLES
+            lines.append(say(f"evidence.file.more.{'one' if rest == 1 else 'many'}", language, count=rest))
     return "\n".join(lines)

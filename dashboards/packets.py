@@ -6,6 +6,7 @@ What is shown of the list is what Balefire itself understands; the one that is c
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ import streamlit as st
 
 from dashboards import evidence, kit
 from dashboards.access.visitor import demand, may
-from dashboards.dissecting import activity, content, one, values_of
+from dashboards.dissecting import READING, activity, content, one, values_of
 from dashboards.evidence import Taken, unkept
 from dashboards.opening import opened
 from dashboards.reference import object_words
@@ -22,6 +23,7 @@ from records.errors import BalefireError
 from records.formats import number, size
 from records.query import Query
 from records.wording import say
+from sensors.dissection import available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +58,18 @@ def _shown(alert: str) -> tuple[Kept, list[Taken]]:
     return found, evidence.together(opened(), found)
 
 
+def ahead(alert: str) -> list[tuple[Kept, list[Taken]]]:
+    """What is kept, unless it may not be seen or cannot be; while a page tells all else, the packet that it will show is read in full."""
+    found: list[tuple[Kept, list[Taken]]] = []
+    if may("packets"):
+        with suppress(BalefireError):  # which the part of the page that is about packets says
+            found.append(_shown(alert))
+            (held, taken), *_ = found
+            if taken and available():
+                READING.begin(*evidence.around(taken, _place(held, taken)[0]))
+    return found
+
+
 def file(alert: str, language: str) -> bytes:
     """All packets of an alert as pcapng. Raises BalefireError, DeniedError for whoever may not see packets."""
     demand("packets")
@@ -66,9 +80,9 @@ def file(alert: str, language: str) -> bytes:
     return made.getvalue()
 
 
-def download(page: Page, alert: Row) -> None:
+def download(page: Page, alert: Row, known: Sequence[tuple[Kept, list[Taken]]]) -> None:
     """The button that gets them; out of reach where there are none."""
-    there = may("packets") and bool(kept(str(alert["id"]), WORST).there)
+    there = any(held.there for held, _ in known)
     name = f"{alert['id'][:12]}.pcapng"
     make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if there else b""
     words = page.say("packets.download")
@@ -78,12 +92,12 @@ def download(page: Page, alert: Row) -> None:
 
 
 @st.fragment
-def packets(page: Page, found: Detail) -> None:
-    """The whole part. Choosing another packet runs this alone again."""
+def packets(page: Page, found: Detail, known: list[tuple[Kept, list[Taken]]]) -> None:
+    """The whole part. Choosing another packet runs this alone again, by what is kept then; what was `known` goes for the first time alone."""
     alert = found.alert
     try:
         demand("packets")
-        held, taken = _shown(str(alert["id"]))
+        held, taken = known.pop() if known else _shown(str(alert["id"]))
     except BalefireError as problem:
         kit.draw("unseen", {"title": page.say("packets.title"), "note": "", "rows": [("!", problem.text(page.language))]}, "packets_error")
         return
@@ -124,18 +138,24 @@ def named(page: Page, found: Detail) -> None:
     kit.draw("table", {"head": head, "rows": lines, "narrow": True, **words}, "packets")
 
 
-def choose(page: Page, held: Kept, taken: Sequence[Taken]) -> int:
-    """The list; the place of the packet that is chosen. It stands in the address."""
+def _place(held: Kept, taken: Sequence[Taken]) -> tuple[int, list[str]]:
+    """The place of the packet that is chosen, else of the first that the worst finding names; and what each is called in the address."""
     several = len({each.file for each in taken}) > 1
     names = [f"{each.number}@{each.file}" if several else str(each.number) for each in taken]
     first = next((at for at, each in enumerate(taken) if next(iter(held.there), "") in each.named), 0)
+    asked = st.query_params.get("packet", "")
+    return names.index(asked) if asked in names else first, names
+
+
+def choose(page: Page, held: Kept, taken: Sequence[Taken]) -> int:
+    """The list; the place of the packet that is chosen. It stands in the address."""
+    place, names = _place(held, taken)
 
     def chosen() -> None:
         if told := st.session_state["packets"].chosen:
             st.query_params["packet"] = str(told)
+            st.query_params.pop("node", None)
 
-    asked = st.query_params.get("packet", "")
-    place = names.index(asked) if asked in names else first
     counts = sum(bool(each.named) for each in taken), len(taken)
     files = page.say("and").join(dict.fromkeys(each.file for each in taken))
     data = {

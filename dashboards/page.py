@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 
@@ -37,7 +37,10 @@ PERIODS: Final = (*queries.PERIODS, "all")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One run of a page: what it reads from, for whom, and which period; `held`: whether that ends where it was held, whatever has come since."""
+    """One run of a page: what it reads from, for whom, and which period; `held`: whether that ends where it was held, whatever has come since.
+
+    `carried`: what every link carries on; Streamlit takes its time to tell.
+    """
 
     store: Store
     language: str
@@ -45,6 +48,7 @@ class Page:
     whole: Span
     period: str
     held: bool = False
+    carried: dict[str, str] = field(default_factory=lambda: kept_parameters())
 
     @property
     def span(self) -> Span:
@@ -65,7 +69,7 @@ class Page:
 
     def address(self, path: str, **more: str) -> str:
         """A relative link to a page that keeps language and period."""
-        return f"{path}?{urlencode({**kept_parameters(), **more})}"
+        return f"{path}?{urlencode({**self.carried, **more})}"
 
 
 def remember(*names: str, place: str = "") -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from detectors.phrases import notation, references
+from detectors.phrases import deed, notation, references
+from records.effects import EFFECTS, NUMBER
 from records.wording import catalogue, say
 from sensors.protocol import is_label
 
@@ -16,6 +17,12 @@ def serving() -> tuple[str, ...]:
     from sensors.protocol import protocols
 
     return tuple(protocol.name for protocol in protocols() if protocol.infrastructure)
+
+
+def deed_words(effect: str, language: str) -> str:
+    """An effect in a list of them, where no sentence goes before it: "values" alone would be no deed."""
+    known = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])]
+    return str(getattr(known, language)) if known.access == "report" else deed(effect, language)
 
 
 def object_words(row: dict[str, Any], language: str) -> str:

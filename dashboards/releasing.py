@@ -39,18 +39,20 @@ def ledger() -> Ledger | None:
     return Ledger(Path(os.environ[LEDGER])) if os.environ.get(LEDGER) else None
 
 
-def ask(report: str, withdraw: bool = False) -> None:
-    """Ask that a report be released, or take that back. Raises DeniedError, BalefireError."""
+def ask(report: str, withdraw: bool = False, seal: str = "") -> None:
+    """Ask that a report be released, or a warning that is as its `seal` says, or take that back. Raises DeniedError, BalefireError."""
     demand("release")
     if book := ledger():
         if withdraw:
             requesting.withdraw(opened(), book, report, name())
+        elif seal:
+            requesting.ask_for(opened(), book, report, seal, name())
         else:
             requesting.ask(opened(), kept(), book, report, name())
 
 
-def asking(page: Page, report: str) -> None:
-    """What became of one report, and the button."""
+def asking(page: Page, report: str, seal: str = "") -> None:
+    """What became of one report, or warning (`seal`), and the button."""
     book = ledger()
     if book is None:
         return
@@ -65,14 +67,15 @@ def asking(page: Page, report: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="releasing"):
         if not released:
             key = "withdraw" if asked else "ask"
-            st.button(page.say(f"release.{key}"), key=f"release_{key}", disabled=not may("release"), on_click=_pressed, args=(report, asked is not None))
-            person(page)
+            st.button(page.say(f"release.{key}"), key=f"release_{key}", disabled=not may("release"), on_click=_pressed, args=(report, asked is not None, seal))
+            if not seal:  # on the page of duties that stands above
+                person(page)
         st.markdown(f":gray[{words}]")
 
 
-def _pressed(report: str, withdraw: bool) -> None:
+def _pressed(report: str, withdraw: bool, seal: str) -> None:
     with refusing():
-        ask(report, withdraw)
+        ask(report, withdraw, seal)
 
 
 def releases(page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import reduce
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -72,9 +73,20 @@ def _objects(store: Store, span: Span, where: Condition) -> list[dict[str, Any]]
 
 
 def _order(each: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        (each[name] is None, each[name] if each[name] is not None else 0) if name.endswith(("unit", "first", "last")) else str(each[name] or "") for name in KEY
-    )
+    """Where an object stands: devices by their addresses as numbers, 10.0.0.9 before 10.0.0.10."""
+    return (_address(each["destination.ip"]), *(_part(name, each[name]) for name in KEY))
+
+
+def _part(name: str, value: Any) -> Any:
+    return (value is None, value if value is not None else 0) if name.endswith(("unit", "first", "last")) else str(value or "")
+
+
+def _address(text: str | None) -> tuple[int, int]:
+    try:
+        address = ip_address(text or "")
+    except ValueError:
+        return 9, 0
+    return address.version, int(address)
 
 
 def _places(chosen: list[dict[str, Any]], names: tuple[str, ...]) -> Condition:

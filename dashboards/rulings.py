@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -13,17 +11,18 @@ from dashboards.queries import listed
 from detectors.checking import Subject, hints
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
-from detectors.rulebook.load import Rulebook, load, own_rules
+from detectors.rulebook.kept import loaded
 from detectors.rulebook.rule import filtered
 from detectors.rulebook.versions import Version
-from records import scratch
 from records.query import Query, Terms
 from records.search import Exists, Match
 from records.wording import say_or
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from detectors.rulebook.load import Rulebook
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
     from records.query import Span
@@ -83,17 +82,9 @@ def installed() -> Book:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _loaded(_version: Version, identity: str, since: int | None) -> Book:
-    """Balefire's own rules as they are installed, and the site's as they were kept: written down for the loader, and read back before they go again."""
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix("rules")) as folder:
-        made = versions.write(_version, Path(folder))
-        roots = tuple(dict.fromkeys(file.parents[name.count("/")] for (_, name), file in made.items()))
-        book = load((own_rules(), *roots))
-        texts = {str(file): _version.files[place] for place, file in made.items()}
-        places = {str(file): str(Path(root) / name) for (root, name), file in made.items()}
-    own = [str(file) for file in versions.rule_files(own_rules())]
-    texts |= {file: Path(file).read_text("utf-8", "surrogateescape") for file in own}
-    places |= {file: Path(file).relative_to(own_rules()).as_posix() for file in own}
-    return Book(identity, since, book, texts, places, frozenset(own), _version)
+    """The rules of a version, read back from what was kept."""
+    kept = loaded(_version)
+    return Book(identity, since, kept.book, kept.texts, kept.places, kept.own, _version)
 
 
 def trusted(rule: Rule, language: str) -> str:

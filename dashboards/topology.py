@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from dashboards.queries import listed
-from dashboards.talk import Talk, called, talk
+from dashboards.talk import ENDS, TOTAL, Talk, added, called, named, table, talk
 from detectors.graph import Node
 from records.addresses import is_mac
 from records.effects import EFFECTS
@@ -18,7 +21,6 @@ from records.query import Query, Span
 from records.search import Range
 
 if TYPE_CHECKING:
-    from dashboards.talk import Kind
     from records.plant import Plant
     from records.store.contract import Store
 
@@ -50,6 +52,7 @@ class Network:
 
     `known`: how many assets there are; `gone`: links there were before; `cut`: more was asked than is known here.
     `before`: what it is compared with, None where nothing was seen. `own`: the assets' own identities, by all that they have.
+    `rows`: what was asked in the whole period (see `dashboards.talk`).
     """
 
     nodes: list[Node]
@@ -59,6 +62,7 @@ class Network:
     cut: bool
     before: Span | None
     own: dict[str, str] = field(default_factory=dict[str, str])
+    rows: pa.Table = field(default_factory=partial(table, ()))
 
     def drawn(self, chosen: str) -> list[Link]:
         """The links that a picture holds: those of the chosen asset, and of all others the strongest."""
@@ -82,12 +86,13 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     before = Span(since, moment) if since < moment else None
     before = before if before and _seen(store, before) else None
     now = talk(store, Span(moment, span.until))
-    old = talk(store, before) if before else Talk([], False)
+    rows = pa.concat_tables([now.rows, talk(store, Span(span.since, moment)).rows]) if span.since < moment else now.rows
+    old = talk(store, before) if before else Talk(table(()), False)
     placed, own, known = _places(store, now.ends | old.ends)
     strangers = called(store, Span(moment, span.until), now.ends - own.keys())
     placed += [Node(end, name) for end, name in strangers.items() if not is_group(name)]
     placed = sorted(placed, key=_place)[:MOST]
-    links, was = _links(now.kinds, own), _links(old.kinds, own)
+    links, was = _links(now.rows, own), _links(old.rows, own)
     if before:
         for pair, link in links.items():
             link.fresh = [access for access in _strongest(link.accesses) if access not in (was[pair].accesses if pair in was else {})]
@@ -95,7 +100,7 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
     there = {node.id for node in placed}
     ordered = sorted((link for link in links.values() if {link.source, link.destination} <= there and link.source != link.destination), key=_rank)
-    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), now.cut or old.cut, before, own)
+    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), now.cut or old.cut, before, own, rows)
 
 
 def _seen(store: Store, span: Span) -> bool:
@@ -104,17 +109,13 @@ def _seen(store: Store, span: Span) -> bool:
     return any(newest) or store.count("coverage", span.query(Range("packets", low=1))) > 0
 
 
-def _links(kinds: list[Kind], own: dict[str, str]) -> dict[tuple[str, str], Link]:
+def _links(rows: pa.Table, own: dict[str, str]) -> dict[tuple[str, str], Link]:
     """By the assets' own identities, whichever of theirs a row has."""
+    asked: Any = added(named(rows, own), (*ENDS, "effect")).group_by(list(ENDS), use_threads=False)
+    told = asked.aggregate([("effect", "list"), (TOTAL, "list")])  # of a month there are tens of thousands of kinds: pairs alone become Python's
     made: dict[tuple[str, str], Link] = {}
-    told: dict[tuple[str, str], Link] = {}  # by the identities that rows have: of a month there are tens of thousands of kinds
-    for source, destination, effect, count in kinds:
-        link = told.get((source, destination))
-        if link is None:
-            pair = own.get(source, source), own.get(destination, destination)
-            link = told[source, destination] = made.get(pair) or made.setdefault(pair, Link(*pair))
-        link.effects[effect] = link.effects.get(effect, 0) + count
-    for link in made.values():
+    for source, destination, effects, counts in zip(*(told.column(name).to_pylist() for name in (*ENDS, "effect_list", f"{TOTAL}_list")), strict=True):
+        link = made[source, destination] = Link(source, destination, effects=dict(zip(effects, counts, strict=True)))
         for effect, count in link.effects.items():
             access = _ACCESS.get(effect, "unknown")
             link.accesses[access] = link.accesses.get(access, 0) + count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -11,22 +12,27 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from dashboards.access.visitor import demand
-from detectors import tuning
+from dashboards.keeping import kept
+from dashboards.serve import SHIFTS, ZONE
+from detectors import tuning, working
 from detectors.backtest import backtest
+from detectors.curves import Curve, stored
 from detectors.rulebook.books import draft
 from records import scratch
+from records.formats import DAY, zone_named
+from records.query import Span
 
 if TYPE_CHECKING:
+    from dashboards.page import Page
     from dashboards.rulings import Book
     from detectors.backtest import Result
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
     from detectors.tuning import Bound, Step
-    from records.query import Span
+    from detectors.working import Window
     from records.store.contract import Store
 
-KEPT: Final = 32  # curves that are remembered …
-KEPT_S: Final = 300  # … for so long: somebody may confirm an alert
+KEPT: Final = 32  # curves that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +43,36 @@ class Tried:
     problems: tuple[Problem, ...]
 
 
-def curve(store: Store, book: Book, rule: Rule, bound: Bound, span: Span) -> list[Step]:
-    """The rule at other values of one of its bounds over a span, smallest first; worked out once for each version of the rules.
-
-    Raises BalefireError, DeniedError for whoever may not.
+def curve(page: Page, book: Book, rule: Rule, bound: Bound, ask: bool) -> Curve | None:
+    """The rule at other values of one of its bounds over the last 30 days, smallest first: as it was kept in the store, else, if one may `ask`, worked out
+    once for as long as nothing of that time changes. None where one may not. Raises BalefireError, DeniedError for whoever may not try rules.
     """
     demand("rules")
-    return _curve(store, book, rule, bound, (os.environ.get("BALEFIRE_STORE", ""), book.id, rule.id, bound.start), (span.since, span.until))
+    known = None if page.held else stored(page.store, book.id, rule.id, bound)
+    if known or not ask:
+        return known
+    looked = kept(page.store, ("coverage",), _window, Span(page.whole.until - working.DAYS * DAY, page.whole.until), shifts(), os.environ.get(ZONE, ""))
+    span = Span(looked.since, looked.until)
+    stamps = tuple(page.store.stamp(table, span) for table in ("activity", "point", "alert"))
+    which = (os.environ.get("BALEFIRE_STORE", ""), book.id, rule.id, bound.start)
+    return Curve(looked, _curve(page.store, book, rule, bound, looked, which, (span.since, span.until), stamps))
 
 
-@st.cache_data(show_spinner=False, max_entries=KEPT, ttl=KEPT_S)
-def _curve(_store: Store, _book: Book, _rule: Rule, _bound: Bound, which: tuple[str, str, str, int], times: tuple[int, int]) -> list[Step]:
-    del which  # tells one curve from another
-    return tuning.curve(_store, _rule, _book.texts[_rule.file], _bound, _book.version, _book.book.placeholders, times)
+def shifts() -> tuple[str, ...]:
+    """When the plant's begin."""
+    return tuple(json.loads(os.environ.get(SHIFTS) or "null") or working.SHIFTS)
+
+
+def _window(store: Store, span: Span, begins: tuple[str, ...], zone: str) -> Window:
+    return working.window(store, begins, zone_named(zone), span.until - 1)
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def _curve(
+    _store: Store, _book: Book, _rule: Rule, _bound: Bound, _window: Window, which: tuple[str, str, str, int], times: tuple[int, int], stamps: tuple[str, ...]
+) -> list[Step]:
+    del which, times, stamps  # tell one curve from another
+    return tuning.curve(_store, _rule, _book.texts[_rule.file], _bound, _book.version, _book.book.placeholders, _window)
 
 
 def text(store: Store, book: Book, rule: Rule, written: str, span: Span) -> Tried:

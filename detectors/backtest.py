@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from detectors.confirmed import Confirmed
+from detectors.folds import Folds, Keys
 from detectors.rulebook.conversion import convert, narrowed
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.watch import LATE, Past, Watch
@@ -88,6 +89,7 @@ class Result:
     """What a draft would change between two times. `fires` are the findings of the rules after the change; `added` and `removed` list the earliest.
 
     `hidden` are the alerts that a suppression would hide, in whole or in part, those found true first; None where rules are tried.
+    `alerts` are those that these findings fold into, `shifts` the same for each shift in which they are found; 0 where no shifts are told.
     Of the findings that there are before and after, `moved` have another severity, and `rekeyed` another key: they would fold into other alerts.
     `lost` are alerts that were found true of which nothing would be left in this time, `thinned` those that would have fewer of their findings.
     """
@@ -96,6 +98,8 @@ class Result:
     until: int
     rows: int = 0
     fires: int = 0
+    alerts: int = 0
+    shifts: int = 0
     added_total: int = 0
     removed_total: int = 0
     moved: int = 0
@@ -125,17 +129,17 @@ def backtest(store: Store, changes: Sequence[Change], since: int, until: int) ->
     return result
 
 
-def alternatives(store: Store, changes: Sequence[Change], since: int, until: int) -> list[Result]:
-    """What each of several changes would do by itself, of one rule mostly; the rows are read once."""
+def alternatives(store: Store, changes: Sequence[Change], since: int, until: int, starts: Sequence[int] = ()) -> list[Result]:
+    """What each of several changes would do by itself, of one rule mostly; the rows are read once. Shifts begin at `starts`, nanoseconds."""
     results: list[Result] = []
-    rows, tallies = _judged(store, changes, since, until)
+    rows, tallies = _judged(store, changes, since, until, starts)
     for number in range(len(changes)):
         results.append(Result(since, until, rows))
         _sum_up(results[-1], [tally for tally in tallies if tally.number == number])
     return results
 
 
-def _judged(store: Store, changes: Sequence[Change], since: int, until: int) -> tuple[int, list[_Tally]]:
+def _judged(store: Store, changes: Sequence[Change], since: int, until: int, starts: Sequence[int] = ()) -> tuple[int, list[_Tally]]:
     """How many rows were looked at, and what each change does on each table."""
     rows, tallies = 0, list[_Tally]()
     for name in ("activity", "point"):
@@ -146,7 +150,7 @@ def _judged(store: Store, changes: Sequence[Change], since: int, until: int) -> 
         rows += store.count(name, Query(since=since, until=until))
         correlated = [rule for _, change in asked for rule in (change.before, change.after) if rule and rule.table is kind and rule.correlation]
         fired = _fired(store, correlated, since)
-        pairs = [_Pair(store, change, kind, (since, until), number, fired) for number, change in asked]
+        pairs = [_Pair(store, change, kind, (since, until), number, fired, starts) for number, change in asked]
         for frame, observer in _history(store, kind, pairs, _start(correlated, since), until + (LATE if correlated else 0)):
             for pair in pairs:
                 pair.judge(frame, observer)
@@ -158,6 +162,8 @@ def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
     hours: Counter[tuple[str, str | None, int, bool]] = Counter()
     for tally in tallies:
         result.fires += tally.fires
+        result.alerts += tally.folds.alerts if tally.folds else 0
+        result.shifts += tally.folds.shifts if tally.folds else 0
         result.moved += tally.moved
         result.rekeyed += tally.rekeyed
         hours.update(tally.hours)
@@ -273,7 +279,7 @@ class _Judge:
 class _Pair:
     """A rule before and after its change, on one table."""
 
-    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int], number: int, fired: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int], number: int, fired: Mapping[str, str], starts: Sequence[int]) -> None:
         before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
         self.rules = [rule for rule in (before, after) if rule is not None]
         self.scored = _scored(*self.rules).intersection(kind.names)
@@ -283,8 +289,9 @@ class _Pair:
         self._times = times
         confirmed = Confirmed(store, change.id, self.rules, kind, times)
         asset = _asset(self.rules[-1], kind)
-        self.fields = {*asset, *self.scored, *confirmed.fields}
-        self.tally = _Tally(change.id, asset, confirmed, number)
+        folds = Folds(Keys.of(change.id, self.rules, kind), starts) if len(starts) else None
+        self.fields = {*asset, *self.scored, *confirmed.fields, *(folds.keys.fields if folds else ())}
+        self.tally = _Tally(change.id, asset, confirmed, number, folds)
 
     def judge(self, frame: Frame, observer: str | None) -> None:
         """Take in the next rows."""
@@ -294,8 +301,8 @@ class _Pair:
         if self._correlated:
             old, new = ({one: grave for one, grave in judge.completed(frame, observer).items() if meant[one[0]]} for judge in (self._before, self._after))
             self.tally.fires += len(new)
-            if self.tally.confirmed and new:
-                self.tally.confirmed.keep(frame.table.take([row for row, _ in new]), [group for _, group in new])
+            if new:
+                self.tally.keep(frame.table.take([row for row, _ in new]), [group for _, group in new])
             both = old.keys() & new.keys()
             self._stay(len(both), sum(old[one] != new[one] for one in both))
             for added, fires in ((True, sorted(new.keys() - old.keys(), key=repr)), (False, sorted(old.keys() - new.keys(), key=repr))):
@@ -304,8 +311,8 @@ class _Pair:
             return
         before, after = (judge.rows(frame) & meant for judge in (self._before, self._after))
         self.tally.fires += int(np.count_nonzero(after))
-        if self.tally.confirmed and after.any():
-            self.tally.confirmed.keep(frame.table.filter(pa.array(after)), [])
+        if self.tally.keeps and after.any():
+            self.tally.keep(frame.table.filter(pa.array(after)), [])
         both = after & before
         grave = zip(self._before.severities(frame, both), self._after.severities(frame, both), strict=True) if self.scored and both.any() else ()
         self._stay(int(np.count_nonzero(both)), sum(old != new for old, new in grave))
@@ -336,13 +343,22 @@ def _asset(rule: Rule, kind: Table) -> list[str]:
 class _Tally:
     """What one rule's change adds and removes. `number`: which of the changes. What it holds is bounded by assets, hours and LISTED, not by rows."""
 
-    def __init__(self, rule: str, asset: list[str], confirmed: Confirmed, number: int) -> None:
+    def __init__(self, rule: str, asset: list[str], confirmed: Confirmed, number: int, folds: Folds | None) -> None:
         self.confirmed = confirmed
+        self.folds = folds
+        self.keeps = bool(confirmed) or folds is not None
         self.number = number
         self.fires = self.moved = self.rekeyed = 0
         self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
         self._rule, self._asset = rule, asset
         self._earliest: dict[bool, list[pa.Table]] = {True: [], False: []}
+
+    def keep(self, rows: pa.Table, groups: Sequence[tuple[Any, ...]]) -> None:
+        """Rows on which the rule fires after the change."""
+        if self.confirmed:
+            self.confirmed.keep(rows, groups)
+        if self.folds:
+            self.folds.add(rows, groups)
 
     def add(self, rows: pa.Table, added: bool, groups: Sequence[tuple[Any, ...]] = ()) -> None:
         """Rows on which the rule fires after the change only, or before it only; the group of each, of a correlation."""

@@ -7,14 +7,13 @@ a little sooner or later than before gives findings of another identity, and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute
 
+from detectors.folds import Keys, every
 from detectors.telling import identity
 from records.nesting import rows as nested
 from records.nesting import values as plain
@@ -23,13 +22,12 @@ from records.search import And, Exists, Match, Or, Wildcard
 from records.store.decisions import ITSELF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from detectors.folds import Groups
     from detectors.rulebook.rule import Rule
     from records.schema import Table
     from records.store.contract import Store
-
-Groups = Sequence[tuple[Any, ...]]  # the group of each row that completes a correlation; empty tuples of a rule on single rows
 
 _compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 
@@ -68,10 +66,9 @@ class Confirmed:
     """The confirmed alerts of one rule while a change of it is tried on the rows of these times (nanoseconds)."""
 
     def __init__(self, store: Store, name: str, rules: Sequence[Rule], kind: Table, times: tuple[int, int]) -> None:
-        self._rule, self._kind = name, kind
+        self._rule = name
         self._alerts = list(_confirmed(store, name, times))
-        self._key = rules[0].key  # as it is before the change: that one may fold otherwise is told of its own
-        self._group = rules[-1].correlation.group if rules[-1].correlation else ()
+        self._keys = Keys.of(name, rules, kind)
         self._slack = max((rule.correlation.span for rule in rules if rule.correlation), default=0)
 
     def __bool__(self) -> bool:
@@ -81,8 +78,7 @@ class Confirmed:
     @property
     def fields(self) -> frozenset[str]:
         """The columns that tell a row's key."""
-        names = {*self._key, *(name.removesuffix("ip") + "mac" for name in self._key if name.endswith(".ip")), "observer.site"}
-        return frozenset(names.intersection(self._kind.names)) if self._alerts else frozenset()
+        return self._keys.fields if self._alerts else frozenset()
 
     def lose(self, rows: pa.Table, groups: Groups) -> None:
         """Rows on which the rule fires before the change only."""
@@ -92,11 +88,11 @@ class Confirmed:
 
     def keep(self, rows: pa.Table, groups: Groups) -> None:
         """Rows on which the rule fires after the change."""
-        keys = self._keys(rows, groups)
+        keys = self._keys.told(rows, groups)
         times = rows.column("@timestamp").cast(pa.int64()).combine_chunks()
         for alert in self._alerts:
             first, last = alert.times[0] - self._slack, alert.times[1] + self._slack
-            its = _all(_compute.equal(keys, alert.row["key"]), _compute.greater_equal(times, first), _compute.less_equal(times, last))
+            its = every(_compute.equal(keys, alert.row["key"]), _compute.greater_equal(times, first), _compute.less_equal(times, last))
             either = _compute.or_(its, self._completing(rows, alert))
             for name, row in self._named(rows, groups, either):
                 if name in alert.findings or (its[row].as_py() and name not in alert.hidden):
@@ -115,33 +111,6 @@ class Confirmed:
         names = cast("list[str]", rows.column("id").take(places).to_pylist()) if places else []
         for place, name in zip(places, names, strict=True):
             yield identity(self._rule, name, *(groups[place] if groups else ())), place
-
-    def _keys(self, rows: pa.Table, groups: Groups) -> Any:
-        """The key of each row's finding, as alerts fold by it (`telling.Teller`)."""
-        parts = [self._part(rows, name, groups) for name in self._key]
-        start = pa.array([self._rule] * rows.num_rows, pa.string())
-        site = rows.column("observer.site").combine_chunks() if "observer.site" in rows.column_names and "observer.site" not in self._key else None
-        keys = _compute.binary_join_element_wise(start, *parts, "|")
-        if site is None:
-            return keys
-        there = _compute.fill_null(_compute.not_equal(site, ""), False)
-        return _compute.if_else(there, _compute.binary_join_element_wise(keys, site, "|"), keys)
-
-    def _part(self, rows: pa.Table, name: str, groups: Groups) -> Any:
-        if any(groups[:1]) and name in self._group:
-            place = self._group.index(name)
-            return pa.array(["" if group[place] is None else str(group[place]) for group in groups], pa.string())
-        mac = name.removesuffix("ip") + "mac"
-        columns = [rows.column(each) for each in dict.fromkeys((name, mac if name.endswith(".ip") else name)) if each in rows.column_names]
-        if not columns:
-            return pa.array([""] * rows.num_rows, pa.string())
-        values = ["" if value is None else str(value) for value in _compute.coalesce(*columns).to_pylist()]  # as Python writes numbers, not as Arrow does
-        return pa.array(values, pa.string())
-
-
-def _all(*columns: Any) -> Any:
-    """Where all of these are true."""
-    return reduce(_compute.and_, columns)
 
 
 def _confirmed(store: Store, rule: str, times: tuple[int, int]) -> Iterator[_Alert]:

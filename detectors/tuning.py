@@ -5,6 +5,7 @@ A bound is a number in the file from which on, or up to which, the rule fires. I
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from detectors.rulebook.books import Change
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load_text
 from records import scratch
-from records.formats import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from detectors.rulebook.placeholders import Placeholders
     from detectors.rulebook.rule import Rule
     from detectors.rulebook.versions import Version
+    from detectors.working import Window
     from records.store.contract import Store
 
 Number = int | float
 
-SHIFT: Final = 8 * HOUR
 FACTORS: Final = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5)
 _BOUNDS: Final = frozenset({"gt", "gte", "lt", "lte"})
+_COMPARES: Final = re.compile(r"\b[gl]te?\b")  # most rules have none, and need not be read
 _JUDGING: Final = frozenset({"detection", "correlation"})  # the parts of a document that decide whether a rule fires
 
 
@@ -56,17 +57,22 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The rule with one value of a bound: how often it would have fired, and the confirmed alerts that would be gone or have fewer findings."""
+    """The rule with one value of a bound: its findings, the alerts that they fold into, and these for each shift that has them (`backtest.Result`).
+
+    `lost` and `thinned` are the confirmed alerts that would be gone, or have fewer findings.
+    """
 
     value: Number
     fires: int
+    alerts: int
+    shifts: int
     lost: tuple[Lost, ...]
     thinned: tuple[Lost, ...]
 
 
 def bounds(text: str) -> list[Bound]:
     """The bounds of a rule's file, in its order; none of what cannot be read."""
-    if read(text.encode("utf-8", "surrogateescape")).faults:
+    if not _COMPARES.search(text) or read(text.encode("utf-8", "surrogateescape")).faults:
         return []
     found: list[Bound] = []
     for document in cast("Iterator[Any]", yaml.compose_all(text, yaml.SafeLoader)):
@@ -106,8 +112,8 @@ def values(bound: Bound) -> list[Number]:
     return sorted(value for value in tried if value >= min(1, bound.value))
 
 
-def curve(store: Store, rule: Rule, text: str, bound: Bound, in_force: Version, placeholders: Placeholders, times: tuple[int, int]) -> list[Step]:
-    """What the rule, whose file holds `text`, would have done in [since, until) at each of the bound's values. Values that make it no rule are left out."""
+def curve(store: Store, rule: Rule, text: str, bound: Bound, in_force: Version, placeholders: Placeholders, window: Window) -> list[Step]:
+    """What the rule, whose file holds `text`, would have done in a window at each of the bound's values. Values that make it no rule are left out."""
     tried: list[Number] = []
     changes: list[Change] = []
     with tempfile.TemporaryDirectory(prefix=scratch.prefix("rules")) as folder:
@@ -117,8 +123,8 @@ def curve(store: Store, rule: Rule, text: str, bound: Bound, in_force: Version, 
             if drafted is not None:
                 tried.append(value)
                 changes.append(Change(rule.id, rule, drafted))
-    results = alternatives(store, changes, *times)
-    return [Step(value, result.fires, tuple(result.lost), _thinned(result)) for value, result in zip(tried, results, strict=True)]
+    results = alternatives(store, changes, window.since, window.until, window.starts)
+    return [Step(value, result.fires, result.alerts, result.shifts, tuple(result.lost), _thinned(result)) for value, result in zip(tried, results, strict=True)]
 
 
 def _thinned(result: Result) -> tuple[Lost, ...]:

@@ -45,6 +45,10 @@ class Table:
     labels: tuple[str, ...] = ()
     bulk: tuple[str, ...] = ()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """What is handed to another process, or remembered for it, means the table there."""
+        return _named, (self.name,)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
@@ -53,6 +57,10 @@ class Table:
     def field(self, name: str) -> Field | None:
         """The field of this name, ignoring case, or None."""
         return _by_name(self).get(name.casefold())
+
+
+def _named(name: str) -> Table:
+    return TABLES[name]
 
 
 @cache
@@ -335,8 +343,8 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
         "截至本时间窗结束，接口未启用、无链路或已消失而无法收到数据的秒数",
     ),
     Field(
-        "broken", "json", "in the last window of a capture that is cut off or corrupt: error, file, left (bytes not read; null: unknown), packet, offset, …",
-        "抓包被截断或损坏时记在其最后一个时间窗：错误、文件、未读取字节（不明为空）、数据包序号、偏移等",
+        "broken", "json", "in the last window of a capture that is cut off or corrupt: error, file, left (bytes not read; null: unknown), packet, …; others",
+        "抓包被截断或损坏时记在其最后一个时间窗：错误、文件、未读取字节（不明为空）、数据包序号、偏移等；同一时间窗的其余各项在 others 中",
     ),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "what found no room and was let go under overload: rows, hosts, conversations", "过载时因容量不足而丢弃的行、主机与会话"),

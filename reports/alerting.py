@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from records.query import Span
-    from records.store.contract import Store
     from reports.asking import Row, Source
     from reports.exposing import Known
 
@@ -29,12 +28,14 @@ CRITICAL: Final = ("critical", "high")  # what an asset matters, so that its ale
 WORST: Final = 10
 TECHNIQUES: Final = 20
 HIDING: Final = 1_000
+COUNTED: Final = ("id", "status", "verdict", "first", "techniques", "assets")  # of an alert, what its numbers come from
+SHOWN: Final = ("id", "title.en", "title.zh", "reason.en", "reason.zh", "last", "findings")  # … and what is told beside, of the gravest alone
 OUTSIDE: Final = "outside"  # in the place of a role: hosts that have addresses of the Internet alone
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An alert in the period: its row as it is now, its highest severity and how many findings it has there."""
+    """An alert in the period: its row as it is now (`COUNTED` of it), its highest severity and how many findings it has there."""
 
     row: Row
     severity: int
@@ -77,7 +78,7 @@ def raised(source: Source, span: Span) -> Alerts:
             findings[row["alert"]] += int(row["total"])
     hiding = source.terms("finding", span, ("suppressions",), HIDING, Exists("suppressions"))
     kept = sorted(severities, key=lambda name: (-severities[name], name))[:MOST]
-    known = {row["id"]: row for row in source.named("alert", kept)}
+    known = {row["id"]: row for row in source.named("alert", kept, COUNTED)}
     return Alerts(
         [Raised(known[name], severities[name], findings[name]) for name in kept if name in known],
         findings.total(),
@@ -101,11 +102,12 @@ def concerns(alerts: Alerts, assets: Known) -> list[Concern]:
     ]
 
 
-def told(alerts: Alerts, span: Span, assets: Known, steps: Sequence[Span], store: Store | None = None) -> Row:
-    """The part of a report about them. `store`: given where it has several sites, so that of the gravest it is told where they are."""
+def told(source: Source, alerts: Alerts, span: Span, assets: Known, steps: Sequence[Span], *, several: bool) -> Row:
+    """The part of a report about them. Where there are `several` sites, it is told of the gravest where they are."""
     found = alerts.raised
     techniques = _techniques(found)
-    sites = sites_of(store, [each.row for each in found[:WORST]]) if store else None
+    shown = {row["id"]: row for row in source.named("alert", [each.row["id"] for each in found[:WORST]], SHOWN)}
+    sites = sites_of(source.store, list(shown.values())) if several else None
     fresh = [each for each in found if span.since <= each.row["first"] < span.until]
     return {
         "total": len(found),
@@ -120,7 +122,7 @@ def told(alerts: Alerts, span: Span, assets: Known, steps: Sequence[Span], store
         "technique_count": len(techniques),
         "without_technique": sum(not each.row["techniques"] for each in found),
         "roles": _roles(found, assets),
-        "worst": [_one(each, assets) | ({"site": sites.get(each.row["id"])} if sites is not None else {}) for each in found[:WORST]],
+        "worst": [_one(each, shown[each.row["id"]], assets) | ({"site": sites.get(each.row["id"])} if sites is not None else {}) for each in found[:WORST]],
         "over_time": _over_time(fresh, steps),
     }
 
@@ -172,8 +174,8 @@ def _role(name: str, assets: Known) -> str | None:
     return OUTSIDE if name in assets.outside else assets.get(name, {}).get("role")
 
 
-def _one(each: Raised, assets: Known) -> Row:
-    row, named = each.row, {**assets.outside, **assets}
+def _one(each: Raised, shown: Row, assets: Known) -> Row:
+    row, named = each.row | shown, {**assets.outside, **assets}
     return {
         "id": row["id"],
         "severity": each.severity,

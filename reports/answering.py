@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 TAKEN_UP: Final = ("acknowledge", "assign", "start", "close")
 CHANGED: Final = ("suppression", "rules", "plant", "baseline")
-MOST: Final = 200_000  # decisions about alerts that are looked at
 LISTED: Final = 40  # changes that are told one by one
 NAMED: Final = 8  # files of a version that are named
 FILES: Final = ("policy", "classes", "disabled", "placeholders", "rule")
@@ -59,11 +58,11 @@ def _decided(source: Source, span: Span, wanted: set[str]) -> tuple[dict[str, in
     if not wanted:
         return taken, closed
     where = And((Match("table", "alert"), Or(tuple(Match("action", action) for action in TAKEN_UP))))
-    for row in source.rows("audit", Query(since=span.since, where=where, sort="id"), MOST):
-        if row["subject"] in wanted:
-            taken.setdefault(row["subject"], row["time"])
-            if row["action"] == "close":
-                closed[row["subject"]] = row["time"]
+    entries = source.some("audit", Query(since=span.since, where=where), ("id", "subject", "action", "time"))
+    for row in sorted((row for row in entries if row["subject"] in wanted), key=lambda row: row["id"]):
+        taken.setdefault(row["subject"], row["time"])
+        if row["action"] == "close":
+            closed[row["subject"]] = row["time"]
     return taken, closed
 
 

@@ -60,6 +60,11 @@ class Source:
                 return
             asked = replace(asked, after=str(page[-1]["id"]))
 
-    def named(self, table: str, identities: Sequence[str]) -> list[Row]:
-        """The rows of these identities."""
-        return flat(TABLES[table], self.store.read(table, Query(ids=tuple(identities)))) if identities else []
+    def named(self, table: str, identities: Sequence[str], fields: Sequence[str]) -> list[Row]:
+        """These fields of the rows of these identities."""
+        return list(self.some(table, Query(ids=tuple(identities)), fields)) if identities else []
+
+    def some(self, table: str, query: Query, fields: Sequence[str]) -> Iterator[Row]:
+        """These fields of every row that matches, in any order; a site is asked for where the query's condition says so."""
+        for part in self.store.history(table, query, fields, ordered=False):
+            yield from flat(TABLES[table], part)

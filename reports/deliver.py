@@ -49,6 +49,8 @@ def ways(file: Path) -> dict[str, Way]:
         raise UsageError("deliver.no_file", file=file, problem=error.strerror or error) from error
     if read.faults:
         line, fault = read.faults[0]
+        if fault.check == "not-a-rule":  # empty, or no mapping
+            raise InputError("deliver.nothing", file=file)
         raise InputError("deliver.wrong", place=f"{file.name}:{line}", problem=str(fault.check), known=problem(file.name, line, "", fault).advice.en)
     return {name: _way(file, read, name) for name in read.data}
 

@@ -54,8 +54,8 @@ def alerts(told: Mapping[str, Any], words: Words) -> Section:
     """By severity, status, verdict; the gravest; by technique and by role."""
     found: Row = told["alerts"]
     total = found["total"]
-    counts = {name: number(found[name]) for name in ("total", "new", "findings", "hidden")}
-    text = words.say("alerts.text", whole=number(found["findings"] + found["hidden"]), **counts)
+    counts = {name: number(found[name]) for name in ("new", "findings", "hidden")}
+    text = words.count("alerts.text", total, whole=number(found["findings"] + found["hidden"]), **counts)
     texts = [text] if found["complete"] else [text, words.say("alerts.cut", count=number(total))]
     levels = [
         [

@@ -21,7 +21,9 @@ _TEMPLATES: Final = "reports.templates"
 
 
 class MissingError(UsageError):
-    """A package is not installed that this form takes."""
+    """A package is not installed that this form takes: nothing is wrong with what was asked."""
+
+    status = 1
 
 
 def printed(told: Mapping[str, Any], language: str) -> Printed:
@@ -51,19 +53,24 @@ def rendered(told: Mapping[str, Any], form: str, language: str) -> bytes:
 
 
 def html(shown: Printed) -> str:
-    """One file with all that it needs. Whatever was stored is escaped, and a browser is told to load and run nothing."""
+    """One file with all that it needs."""
+    return page_of("report.html.j2", report=shown)
+
+
+def page_of(template: str, **values: Any) -> str:
+    """A page of a template of ours and its style. Whatever was stored is escaped, and a browser is told to load and run nothing."""
     from markupsafe import Markup
 
     css = files(_TEMPLATES).joinpath("report.css").read_text("utf-8")
-    return _template().render(report=shown, css=Markup(css))  # noqa: S704 - ours
+    return _template(template).render(css=Markup(css), **values)  # noqa: S704 - ours
 
 
 @cache
-def _template() -> Any:
+def _template(name: str) -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-    return environment.from_string(files(_TEMPLATES).joinpath("report.html.j2").read_text("utf-8"))
+    return environment.from_string(files(_TEMPLATES).joinpath(name).read_text("utf-8"))
 
 
 def pdf(page: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Requests to release a report: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
+"""Requests to release a report or a warning: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
 
 A request is a decision in the audit trail, no more: the process that serves browsers has neither the private key nor its passphrase.
 """
@@ -27,7 +27,7 @@ ASK, WITHDRAW = "ask", "withdraw"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be released (a report's identity, and the SHA-256 of its document), who asked when (nanoseconds), and with what note."""
+    """What is to be released (the identity of a report or a warning, and the SHA-256 of its document), who asked when (nanoseconds), and with what note."""
 
     report: str
     sha256: str
@@ -55,12 +55,16 @@ def open_requests(store: Store, ledger: Ledger) -> list[Request]:
 
 def ask(store: Store, kept: Kept, ledger: Ledger, report: str, by: str, note: str = "") -> None:
     """Ask that a report be released as it is. Raises TransitionError where it is released or asked for already, StoreError where it was changed."""
-    told = kept.find(report)
-    if ledger.released(report) is not None:
-        raise TransitionError("release.done", id=report)
-    if any(each.report == report for each in open_requests(store, ledger)):
-        raise TransitionError("release.asked", id=report)
-    _decide(store, report, ASK, by, {"sha256": digest(told)}, note)
+    ask_for(store, ledger, report, digest(kept.find(report)), by, note)
+
+
+def ask_for(store: Store, ledger: Ledger, identity: str, content: str, by: str, note: str = "") -> None:
+    """Ask that what has this identity and this content be released. Raises TransitionError where it is released or asked for already."""
+    if ledger.released(identity) is not None:
+        raise TransitionError("release.done", id=identity)
+    if any(each.report == identity for each in open_requests(store, ledger)):
+        raise TransitionError("release.asked", id=identity)
+    _decide(store, identity, ASK, by, {"sha256": content}, note)
 
 
 def withdraw(store: Store, ledger: Ledger, report: str, by: str, note: str = "") -> None:

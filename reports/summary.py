@@ -69,7 +69,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "made_from": {"newest": iso(newest), "known": iso(known), "decisions": store.entries() or 0},
             "recorded": bool(coverage["windows"]),
             "index": _index(found) if coverage["windows"] else None,
-            "alerts": alerting.told(alerts, span, names, steps, store if len(there) > 1 else None),
+            "alerts": alerting.told(source, alerts, span, names, steps, several=len(there) > 1),
             "answers": answering.times(source, span, alerts, known),
             "coverage": coverage,
             "assets": exposing.told(source, span, assets),
@@ -106,8 +106,8 @@ def _about(period: Period, site: str | None) -> Row:
 
 
 def _cut(period: Period, lasting: int) -> Row:
-    """What is told of a period of which rows were deleted: it is not whole, and from when on all of it is kept."""
-    return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting else {}
+    """What is told of a period of which rows were deleted: it is not whole, and from when on all of it is kept. No packet is from before 1970."""
+    return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting and period.until > 0 else {}
 
 
 def _seen(grade: float | None, share: float) -> float:

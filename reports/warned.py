@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SECOND: Final = 10**9
 HOUR: Final = 3600 * SECOND
+LONGEST_TITLE: Final = 500
 STEPS: Final = ("issued", "signed", "handled", "feedback", "closed")
 ACTIONS: Final[Mapping[str, str]] = {"sign": "signed", "handle": "handled", "feedback": "feedback", "close": "closed"}
 
@@ -70,12 +71,24 @@ def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[T
         raise UsageError("warning.empty")
     identity = secrets.token_hex(8)
     made: Row = {
-        "id": identity, "alert": alert, "colour": colour, "title": title.strip()[:500], "receiver": name(receiver), "status": "issued", "issued": now,
+        "id": identity, "alert": alert, "colour": colour, "title": title.strip()[:LONGEST_TITLE], "receiver": name(receiver), "status": "issued", "issued": now,
         "reasons": json.dumps([{"en": each.en, "zh": each.zh} for each in reasons], ensure_ascii=False), "due": now + due_after(colour, 0),
         "signed": None, "handled": None, "feedback": None, "closed": None, "revision": 0,
     }  # fmt: skip
     store.change([_change(identity, None, "issue", by, made, "")])
     return identity
+
+
+def issue_to(
+    store: Store, alert: str, colour: str, receivers: Sequence[str], by: str, now: int, language: str, *, title: str = "", reason: str = ""
+) -> list[str]:
+    """Issue a warning to each receiver, who signs for it alone, with the reasons that are suggested and one more; their ids. Raises UsageError."""
+    told = title or str((store.get("alert", alert) or {}).get(f"title.{language}") or "")
+    given = [*suggest(store, alert)[1], *([Text(reason.strip(), reason.strip())] if reason.strip() else [])]
+    wanted = list(dict.fromkeys(name(each) for each in receivers or ("",)))
+    if not all(wanted):
+        raise UsageError("warning.empty")
+    return [issue(store, alert, colour, told, given, receiver, by, now) for receiver in wanted]
 
 
 def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "") -> None:
@@ -113,6 +126,15 @@ def contested(store: Store, rows: Sequence[Row]) -> dict[str, tuple[str, int, st
             last = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')[-1]
             found[alert.id] = (str(alert.verdict), int(last["time"]), str(last["by"]))
     return {row["id"]: found[row["alert"]] for row in rows if row["status"] != "closed" and row["alert"] in found}
+
+
+def titles(store: Store, rows: Sequence[Row]) -> dict[str, Text]:
+    """What each warning warns of, in both languages where that is the title of its alert; what a person wrote stays as it is."""
+    names = sorted({row["alert"] for row in rows})
+    alerts = {each.id: each.title for start in range(0, len(names), 1000) for each in store.alerts(names[start : start + 1000])}
+    plain = {row["id"]: Text(row["title"], row["title"]) for row in rows}
+    known = {row["id"]: alerts[row["alert"]] for row in rows if row["alert"] in alerts}
+    return plain | {name: title for name, title in known.items() if plain[name].en in {title.en[:LONGEST_TITLE], title.zh[:LONGEST_TITLE]}}
 
 
 def standing(row: Row, against: tuple[str, int, str] | None, language: str) -> str:

@@ -69,8 +69,9 @@ def placed(place: str, text: str, language: str) -> str:
 
 
 def reason_words(reason: dict[str, Any], language: str) -> str:
-    """What takes how many points."""
-    return say(f"coverage.reason.{reason['reason']}", language, points=f"{reason['points']:.1f}", size=size(reason["bytes"], language))
+    """What takes how many points; what takes any is never told to take none."""
+    points = f"{reason['points']:.1f}" if reason["points"] >= 0.05 else "< 0.1"
+    return say(f"coverage.reason.{reason['reason']}", language, points=points, size=size(reason["bytes"], language))
 
 
 def clock_words(clock: dict[str, Any], language: str) -> str:

@@ -92,7 +92,7 @@ class Sums:
     """What one interface of one observer came to."""
 
     counts: Counter[str] = field(default_factory=Counter[str])
-    unread: dict[str, Unread] = field(default_factory=dict[str, Unread])
+    unread: defaultdict[str, Unread] = field(default_factory=lambda: defaultdict[str, Unread](Unread))
     ciphers: defaultdict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict[tuple[str, str], Counter[str]](Counter))
     vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
     talks: int = 0  # of the window with most
@@ -153,7 +153,7 @@ class Sums:
     def _add_ports(self, row: dict[str, Any]) -> None:
         for port, octets, about in uncut(row["undecoded"], row["cut_bytes"] or 0):
             if octets:
-                unread = self.unread.setdefault(port["name"], Unread())
+                unread = self.unread[port["name"]]
                 unread.bytes += octets
                 unread.about |= about
                 unread.period = port.get("period") or unread.period
@@ -228,7 +228,7 @@ class Account:
     """Adds up coverage rows, in any order. Nothing depends on how they are cut."""
 
     def __init__(self) -> None:
-        self.by_place: dict[tuple[str, str], Sums] = {}
+        self.by_place: defaultdict[tuple[str, str], Sums] = defaultdict(Sums)
         self.refused: Counter[str] = Counter()  # by observer: rows that no store could hold
         self.broken: dict[tuple[str, str], dict[str, Any]] = {}  # by observer and how: captures that are cut off or corrupt
 
@@ -246,8 +246,9 @@ class Account:
                 self.refused[row["observer.name"] or ""] += row["refused"]
                 continue
             if row["broken"]:
-                self.broken[row["observer.name"] or "", row["broken"]] = json.loads(row["broken"])
-            self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
+                told = json.loads(row["broken"])
+                self.broken |= {(row["observer.name"] or "", json.dumps(each)): each for each in (told, *told.pop("others", ()))}
+            self.by_place[row["observer.name"] or "", row["interface"] or ""].add(row)
         self._count(rows)
 
     def _count(self, rows: pa.Table) -> None:

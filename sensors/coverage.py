@@ -12,6 +12,7 @@ import numpy as np
 
 from records.schema import COVERAGE, arrow_table
 from sensors.activities import address_text
+from sensors.broken import joined
 from sensors.engine import character, clocks, delivery, interfaces, sides
 from sensors.engine.ciphers import CIPHERS
 from sensors.engine.fragments import FRAGMENT
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from sensors.calls import Calls
     from sensors.origin import Origin
+    from sensors.source import Tick
 
 LLC: Final = 4  # in place of an EtherType: IEEE 802.2
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
@@ -44,6 +46,7 @@ COUNTED: Final = (
 HELD: Final = 64  # rows that wait at most, where nothing else asks for them
 BREAK: Final = 3  # windows without a packet after which it is told whether the clock stepped
 ALIKE: Final = 0.5  # share of such a pause by which the capture must have gone ahead of a clock on the wire, to have stepped
+MOST_BROKEN: Final = 100  # captures of a window, of an interface, that are told one by one
 OTHERS: Final = "others"  # the interfaces that have no place of their own
 
 
@@ -135,6 +138,8 @@ class Ledger:
         self.vlans, self.sides, self.halves, self.repeats, self.groups = sides.side_tables()
         self.names: list[str | None] = [None]  # of the interfaces, by place
         self.dark = [0] * interfaces.INTERFACES  # nanoseconds of this window in which nothing could come, by place
+        self.absent = [0] * interfaces.INTERFACES  # … before it, or in it, in which nobody listened
+        self.broken: list[list[str]] = [[] for _ in range(interfaces.INTERFACES)]  # captures that were, in this window, by place
         self._known = 0
 
     def meet(self, names: Sequence[str]) -> None:
@@ -156,9 +161,13 @@ class Ledger:
         else:
             self.by_place()[place, _NUMBER["dropped"]] += packets
 
-    def darken(self, interface: int, nanoseconds: int) -> None:
-        """Nothing could come from an interface for so long."""
-        self.dark[int(self.places[min(interface, len(self.places) - 1)])] += nanoseconds
+    def darken(self, tick: Tick) -> None:
+        """Nothing could come from an interface for so long, or nobody listened, or what came from it was broken."""
+        place = int(self.places[min(tick.interface, len(self.places) - 1)])
+        self.dark[place] += tick.dark
+        self.absent[place] += tick.absent
+        if tick.broken and len(self.broken[place]) < MOST_BROKEN:
+            self.broken[place].append(tick.broken)
 
     def by_place(self) -> Any:
         """[place, counter] of all interfaces but the one that `streams` counts for."""
@@ -167,7 +176,8 @@ class Ledger:
     def clear(self) -> None:
         """A window begins."""
         self.by_place()[:, _WINDOW] = 0
-        self.dark = [0] * len(self.dark)
+        self.dark, self.absent = [0] * len(self.dark), [0] * len(self.absent)
+        self.broken = [[] for _ in self.broken]
         self.counters[_WINDOW] = 0
         self.undecoded.octets[:] = 0
         used = self.characters.packets > 0
@@ -201,7 +211,7 @@ class CoverageLog:
         counts[streams.place] = ledger.counters
         told = counts[:, _WINDOW].any(axis=1)
         if streams.window:  # the first begins with a packet
-            told |= np.array(ledger.dark) > 0
+            told |= (np.array(ledger.dark) > 0) | (np.array(ledger.absent) > 0) | np.array([bool(marks) for marks in ledger.broken])
         if not told.any():
             return
         window = int(streams.window) * WINDOW
@@ -267,6 +277,7 @@ class CoverageLog:
             "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
             "datagrams": json.dumps(side_rows(self._ledger, place)), "halves": json.dumps(half_rows(self._ledger, place)),
             "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told), "dark": self._ledger.dark[place] / SECOND or None,
+            "absent": self._ledger.absent[place] / SECOND or None, "broken": joined(self._ledger.broken[place]),
         }  # fmt: skip
 
     def _unknown(self, place: int) -> dict[str, Unknown]:

@@ -48,6 +48,8 @@ _OF_SLICE: Final = frozenset((
 ))  # fmt: skip
 _FRAME: Final = re.compile(r"^Frame \d+(: .*?)(?: on interface .*)?$", re.DOTALL)
 
+_FRAMES: Final[dict[tuple[str, int] | None, frozenset[str]]] = {}  # of each tshark, its fields that hold numbers of packets
+
 Node = dict[str, Any]
 
 
@@ -87,15 +89,36 @@ def trees(packets: Sequence[tuple[int, Packet]], limits: Limits, first: int = 0,
     packets = packets[:MOST_PACKETS]
     shown = packets[first : first + count]
     only = () if len(shown) == len(packets) else ("-Y", f"frame.number > {first} && frame.number <= {first + count}")
-    found = _run("trees", [packet for _, packet in packets], limits, *only)
-    numbers = [number for number, _ in packets]
+    known = _FRAMES.get(_program())
+    found = _run("frames,trees" if known is None else "trees", [packet for _, packet in packets], limits, *only)
+    _remember(found)
+    numbers, frames = [number for number, _ in packets], found.frames if known is None else known
     for (number, packet), tree in zip(shown, found.packets, strict=False):
-        tree["fields"] = [node for each in tree["fields"] if (node := _renumbered(each, number, numbers, found.frames)) is not None]
+        tree["fields"] = [node for each in tree["fields"] if (node := _renumbered(each, number, numbers, frames)) is not None]
         for node in tree["fields"]:
             _locate(node, packet.octets.hex())
     if found.problem is None and (len(found.packets) < len(shown) or any(tree["cut"] for tree in found.packets)):
         return Dissected(found.version, "cut", found.packets)
     return found
+
+
+def prepare(limits: Limits) -> None:
+    """Find out what there is to know of this tshark before somebody waits for it."""
+    if _program() not in _FRAMES:
+        _remember(_run("frames", (), limits))
+
+
+def _program() -> tuple[str, int] | None:
+    """Which tshark it is: another one may have other fields."""
+    tshark = available()
+    return None if tshark is None else (tshark, Path(tshark).stat().st_mtime_ns)
+
+
+def _remember(found: Dissected) -> None:
+    """Its fields do not change while it stays the same, and telling them takes it longer than reading a packet does."""
+    program = _program()
+    if found.frames and program:
+        _FRAMES[program] = found.frames
 
 
 def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[list[str | None], Dissected]:

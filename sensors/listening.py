@@ -13,18 +13,22 @@ import contextlib
 import ctypes
 import fcntl
 import io
+import itertools
 import json
 import math
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from records.errors import BalefireError, UsageError
-from sensors.pcapng import Writer
+from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
+from sensors.pcapng import Writer, retold
 from sensors.recording import Recording
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -44,44 +48,60 @@ NO_NEW_PRIVILEGES: Final = 38
 
 
 class Listening:
-    """The loop: what an intake gives goes to `out`, and to the disk where it is recorded."""
+    """The loop: what an intake gives goes out, and to the disk where it is recorded. `since`: when another was last alive whose place this takes."""
 
-    def __init__(self, intake: Intake, out: int, record: Path | None, most: int, days: float = math.inf) -> None:
-        self._intake, self._out = intake, out
+    def __init__(self, intake: Intake, outlet: Outlet, record: Path | None, most: int, days: float = math.inf, since: int = 0) -> None:
+        self._intake, self._outlet, self._since = intake, outlet, since
         self._head = io.BytesIO()
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
-        self._described, self._refused = 0, ""
-        self.stopped = False
+        self._described, self._refused, self._shed = 0, "", 0
+        self._shedding = self.stopped = False
 
     def run(self) -> None:
         """Until it is stopped; then what is there is written."""
-        intake = self._intake
-        due, poll = time.monotonic() + TICK_S, self._poll()
-        self._send(self._head.getvalue())
+        intake, outlet = self._intake, self._outlet
+        due = time.monotonic() + TICK_S
+        outlet.tend()
         self._describe()
         say({"ready": list(intake.names), "stamped": intake.stamped()})
         while not self.stopped:
-            wrote = self._write()
+            wrote = self._write() if self._may_take() else 0
+            outlet.tend()
             if time.monotonic() >= due:
                 due += TICK_S
                 self._look()
-                poll = self._poll()
-                self._put(intake.statistics())
+                self._put(self._statistics(), STATISTICS)
                 self._look_at_recording()
-            elif not wrote and (events := poll.poll(WAIT_MS)):
+                self._look_at_outlet()
+            elif not wrote and (events := self._poll().poll(WAIT_MS)):
                 if any(event & select.POLLERR for _, event in events):  # an interface went down; nothing is lost of what came before
                     intake.forget_errors()
                 time.sleep(PAUSE_S)
         intake.stop()
+        outlet.block()
         while self._write(last=True):
             pass
-        self._put(intake.statistics(last=True))
+        self._put(self._statistics(last=True), STATISTICS)
         if self._recording is not None:
             self._recording.close()
         self._look()
         self._look_at_recording()
+        self._look_at_outlet()
+        if left := outlet.finish():
+            say({"unread": f"{left / (1 << 20):,.1f}"})
         say({"ended": intake.counts()})
+
+    def _may_take(self) -> bool:
+        """Is there room, or somebody to keep it all the same? Else it is left where it is: those who write captures wait, and rings hold what they can."""
+        return self._outlet.has_room() or (self._recording is not None and not self._intake.patient)
+
+    def _statistics(self, last: bool = False) -> bytes:
+        """Those of the intake; the first ones also tell for how long nobody listened."""
+        told = self._intake.statistics(last)
+        if self._since and told:
+            told, self._since = retold(told, {}, {}, absent=max(time.time_ns() - self._since, 0)), 0
+        return told
 
     def _look(self) -> None:
         for told in self._intake.look():
@@ -95,6 +115,17 @@ class Listening:
         if self._recording.refused != self._refused:
             self._refused = self._recording.refused
             say({"unrecorded" if self._refused else "recorded": self._refused})
+
+    def _look_at_outlet(self) -> None:
+        """Say once that there is no room for what is not judged, and once that there is again, and how much was shed."""
+        shed = self._outlet.shed.total()
+        if shed > self._shed and not self._shedding:
+            self._shedding = True
+            say({"shedding": ""})
+        elif self._shedding and shed == self._shed:
+            self._shedding = False
+            say({"shed": f"{shed:,}"})
+        self._shed = shed
 
     def _write(self, last: bool = False) -> int:
         """What has come by now; how many octets."""
@@ -110,24 +141,21 @@ class Listening:
             self._writer.number(interface)
             self._described += 1
         if described := self._head.getvalue()[before:]:
-            self._send(described)
+            self._outlet.put(described, INTERFACES)
             if self._recording is not None:
                 self._recording.describe(described)
 
-    def _put(self, octets: bytes | memoryview) -> None:
+    def _put(self, octets: bytes | memoryview, kind: int = PACKETS) -> None:
         if self._recording is not None and len(octets):
             self._recording.write(octets)
-        self._send(octets)
-
-    def _send(self, octets: bytes | memoryview) -> None:
-        rest = memoryview(octets)
-        while rest:
-            rest = rest[os.write(self._out, rest) :]
+        self._outlet.put(octets, kind)
 
     def _poll(self) -> select.poll:
         poll = select.poll()
         for number in self._intake.sockets():
             poll.register(number, select.POLLIN)
+        for number, events in self._outlet.waits():
+            poll.register(number, events)
         return poll
 
 
@@ -187,6 +215,13 @@ def shares_of(places: Sequence[str], program: Program | None, octets: int, proce
     return lambda: shares.Shares(places, program, octets, processes)
 
 
+def section(run: str) -> bytes:
+    """What a capture of ours begins with."""
+    head = io.BytesIO()
+    Writer(head, comment=run, application=OURS.decode())
+    return head.getvalue()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(prog="sensors.listening")
@@ -199,6 +234,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--record-mib", type=int, default=10240, help="MiB of it")
     parser.add_argument("--record-days", type=float, default=math.inf, help="that it is kept at most")
     parser.add_argument("--wait", action="store_true", help="until a line comes on standard input; where that ends, so does this")
+    parser.add_argument(
+        "--door", type=int, metavar="NUMBER", help="an open socket at which readers come in, instead of standard output; it begins with the first"
+    )
+    parser.add_argument("--run", default="", help="the name of what is handed on there")
+    parser.add_argument("--since", type=int, default=0, help="when another was last alive whose place this takes, nanoseconds")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
@@ -207,11 +247,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         opened = opener(given.places, given.filter, given.ring_mib << 20, given.portable, given.processes)
         if given.wait and not sys.stdin.readline():
             return 0
+        door = None if given.door is None else socket.socket(fileno=given.door)
+        if door is not None:
+            select.select([door], [], [])  # until all that judges is ready
         intake = opened()
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
-    listening = Listening(intake, sys.stdout.fileno(), given.record, given.record_mib << 20, given.record_days)
+    runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
+    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, PIPE if intake.patient else HELD)
+    listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
 
     def stop(*_: object) -> None:
         listening.stopped = True
@@ -225,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pass
     finally:
         intake.close()
+        outlet.close()
     return 0
 
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from records.errors import InputError
-from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, SECTION_HEADER, STATISTICS
+from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, SECTION_HEADER, STATISTICS, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import IO
 
 MAGIC: Final = 0x1A2B3C4D
 COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, of an interface, of a section, of an interface
 RECEIVED, DROPPED = 4, 7  # … of statistics
 DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
+ABSENT: Final = 0x8002  # … nanoseconds before it in which nobody listened
+BROKEN: Final = 0x8003  # … what is to be told of a capture that is cut off or corrupt, of which no more comes
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
-_BEGIN, _END = struct.Struct("<II"), struct.Struct("<I")
+_BEGIN, _END, _PACKET = struct.Struct("<II"), struct.Struct("<I"), struct.Struct("<III")
 END: Final = struct.pack("<HH", 0, 0)
 
 
@@ -72,17 +75,19 @@ class Writer:
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
 
 
-def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0) -> bytes:
+def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0, absent: int = 0, broken: str = "") -> bytes:
     """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block.
 
     `before`: what had been dropped when that was told last; the comment says for people what is more. `dark`: nanoseconds since then in which nothing could
-    come, for it was down, had no link, or was gone.
+    come, for it was down, had no link, or was gone; `absent`: those in which nobody listened. `broken`: what is told of a
+    capture that was (`sensors.broken`).
     """
     body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
     comment = "" if before is None else f"tick; dropped since the last: {dropped - before}"
     comment += f"; down, without a link or gone for {dark / 1e9:.1f} s" if comment and dark else ""
     told = {COMMENT: _text(comment), RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}
-    told |= {DARK: struct.pack("<Q", dark)} if dark else {}
+    told |= {code: struct.pack("<Q", value) for code, value in ((DARK, dark), (ABSENT, absent)) if value}
+    told |= {BROKEN: _text(broken)}
     return _block(STATISTICS, body, _options(told))
 
 
@@ -99,6 +104,49 @@ class Statistics:
             told.append(statistics(number, time, packets, dropped, self._dropped.get(number, 0), dark))
             self._dropped[number] = dropped
         return b"".join(told)
+
+
+def packets_of(octets: bytes | memoryview) -> Counter[int]:
+    """How many packets of each interface there are in these blocks, which are whole and ours."""
+    at, found = 0, Counter[int]()
+    while at < len(octets):
+        kind, length, number = _PACKET.unpack_from(octets, at)
+        found[number] += kind == ENHANCED
+        at += length
+    return found
+
+
+def dropped_of(blocks: bytes) -> dict[int, int]:
+    """What `Statistics` said of each interface that was dropped, in all by then."""
+    return {number: told[DROPPED] for number, _, told, _ in _statistics_of(blocks)}
+
+
+def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0) -> bytes:
+    """The same statistics for one who misses `more` packets, and began when `less` were dropped. Nothing in words."""
+    return b"".join(
+        statistics(
+            number,
+            time,
+            told[RECEIVED],
+            max(told[DROPPED] + more.get(number, 0) - less.get(number, 0), 0),
+            dark=told.get(DARK, 0),
+            absent=absent or told.get(ABSENT, 0),
+            broken=broken,
+        )
+        for number, time, told, broken in _statistics_of(blocks)
+    )
+
+
+def _statistics_of(blocks: bytes) -> Iterator[tuple[int, int, dict[int, int], str]]:
+    """(interface, time, numbers by option, what is broken) of statistics of ours."""
+    at = 0
+    while at < len(blocks):
+        _, length = _BEGIN.unpack_from(blocks, at)
+        number, high, low = struct.unpack_from("<III", blocks, at + 8)
+        values = dict(options(blocks[at : at + length], "<", 20))
+        told = {code: int.from_bytes(values[code], "little") for code in (RECEIVED, DROPPED, DARK, ABSENT) if code in values}
+        yield number, high << 32 | low, told, values.get(BROKEN, b"").decode("utf-8", "replace")
+        at += length
 
 
 def _text(text: str) -> bytes:

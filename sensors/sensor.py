@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +97,8 @@ class Sensor:
         self._shed = 0
         self._told_time = False  # by the source, as a listener of ours does
         self._ticked = 0  # the latest time that it told
+        self._told_last = 0  # the time that it told last
+        self.began: int | None = None  # what time it was, or that of a packet, when it first heard of any
         self._set_back = 0  # the minute in which what is open was told last, while it tells what was before; 0 where it does not
 
     def _make_tables(self, batch: int) -> None:
@@ -218,13 +221,16 @@ class Sensor:
         """The next packets of the source, what was dropped and how time passed between them; False at the end."""
         count, at = source.batch(self.arena, ARENA, self.packets), 0
         self.ledger.meet(source.interfaces)
+        if self.began is None and (count or source.ticks):
+            self.began = min([*(tick.time for tick in source.ticks), *self.packets.time[: min(count, 1)].tolist()])
         for said in sorted((*source.drops, *source.ticks), key=lambda said: said.before):
             before = max(said.before, 0 if self._clock.now else min(count, 1))  # a window begins with a packet
             self._packets(at, before)
             at = before
             if isinstance(said, Tick):
                 self._told_time = True
-                self.ledger.darken(said.interface, said.dark)
+                before, self._told_last = self._told_last, said.time
+                self.ledger.darken(replace(said, absent=max(said.absent, said.time - before)) if said.absent and before else said)
                 self._pass_time(said.time)
             else:
                 self.ledger.drop(said.interface, said.packets)

@@ -25,13 +25,16 @@ class Drop:
 class Tick:
     """What time it was (nanoseconds) before row `before` of a batch, as the capturing system said: all packets up to then stand before it.
 
-    `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone.
+    `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone; `absent`: for how long
+    nobody listened (at least: what another heard last may be gone with it). `broken`: what is told of a capture that is cut off or corrupt, and ends here.
     """
 
     before: int
     time: int
     interface: int = 0
     dark: int = 0
+    absent: int = 0
+    broken: str = ""
 
 
 class Source(Protocol):
@@ -74,9 +77,13 @@ class Source(Protocol):
 
 
 class Intake(Protocol):
-    """What a process that listens takes packets from: kernel rings, or captures that others write. `run` tells what it gives from what any other gave."""
+    """What a process that listens takes packets from: kernel rings, or captures that others write. `run` tells what it gives from what any other gave.
+
+    `patient`: whether what is not taken waits, however long that is.
+    """
 
     run: str
+    patient: bool
 
     @property
     def names(self) -> Sequence[str]:

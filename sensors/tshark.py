@@ -1,10 +1,11 @@
 """tshark by way of pyshark: a program of its own, started by `sensors.dissection` in a private directory, which prints what it reads as lines of JSON.
 
-    python -P tshark.py trees|names FILE TSHARK SECONDS MEBIBYTES [PARAMETER…]
+    python -P tshark.py trees|frames,trees|frames|names FILE TSHARK SECONDS MEBIBYTES [PARAMETER…]
 
 pyshark needs an event loop, and what it starts outlives it where it is cut off: so it is alone here, limited in time, memory and output, and whoever started
 this ends the whole group of processes. pyshark splits the output into packets and mends its XML; the tree it would flatten is read here (PDML,
-https://wiki.wireshark.org/PDML). Of `names`, only the protocols of each packet are told, with the short names that tshark shows for them.
+https://wiki.wireshark.org/PDML). `frames` are fields that hold numbers of packets. Of `names`, only the protocols of each packet are told, with the short
+names that tshark shows for them.
 """
 
 from __future__ import annotations
@@ -104,6 +105,11 @@ def main() -> None:
     """Read the file and print what is in it."""
     mode, file, tshark, seconds, mebibytes, *parameters = sys.argv[1:]
     limit(int(seconds), int(mebibytes))
+    if "frames" in mode:
+        say({"frames": frame_fields(tshark)})
+    if mode == "frames":
+        say({"version": None, "complete": True, "names": None})
+        return
     # neither has types
     objectify: Any = import_module("lxml.objectify")
     xml: Any = import_module("pyshark.tshark.output_parser.tshark_xml")
@@ -133,8 +139,6 @@ def main() -> None:
             self.parser = Parser()
             return self.parser
 
-    if mode == "trees":
-        say({"frames": frame_fields(tshark)})
     loop = asyncio.new_event_loop()  # given, it is used as it is: pyshark would ask for what Python 3.14 has no more
     capture: Any = Capture(file, keep_packets=False, tshark_path=tshark, eventloop=loop, custom_parameters=list(parameters))
     for packet in capture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.elasticsearch import node
+from tests.require import need
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -85,6 +87,20 @@ def _main_module() -> Iterator[None]:
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 3 MiB."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mounted = (
+        os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=False, capture_output=True).returncode == 0
+    )
+    need("tmpfs", mounted, "mounting a small tmpfs needs root")
+    yield place
+    gc.collect()  # tracebacks of what failed hold Arrow's writer, and that its file
+    subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.fixture(scope="session")

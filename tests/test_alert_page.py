@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 import pytest
 
 from dashboards import dissecting, packets, queries
+from dashboards.evidence import Taken
 from dashboards.normal import before, normal
 from records.model import Batch, Term, Text
 from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES, say
-from sensors.dissection import available
+from sensors.dissection import Dissected, Limits, available
 from sensors.engine.mode import choose
-from sensors.pcapng import read
+from sensors.pcapng import Interface, Packet, read
 from tests.browser import waterworks
 from tests.browser.waterworks import MINUTE, NOW, STORY, activity, coverage, finding, table
 from tests.cli import lines, one, stored
@@ -128,6 +130,29 @@ def test_the_file_is_that_of_the_command_line(demo: Path, tmp_path: Path, monkey
     one("evidence", identity, "-o", tmp_path / "cli.pcapng", "--language", language, "--store", demo)
     assert made == (tmp_path / "cli.pcapng").read_bytes()
     assert len(list(read(made))) == 144
+
+
+def test_a_packet_is_read_in_full_once_whoever_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[list[int], int]] = []
+
+    def trees(near: Sequence[tuple[int, Packet]], _limits: Limits, first: int, _count: int) -> Dissected:
+        read.append(([number for number, _ in near], first))
+        if first:
+            raise RuntimeError
+        return Dissected("9")
+
+    monkeypatch.setattr(dissecting, "trees", trees)
+    monkeypatch.setattr(dissecting, "REMEMBERED", 2)
+    reading = dissecting.Reading()
+    near = [Taken("x.pcap", number, Packet(number, 1, b"x", Interface("", 1, 65535))) for number in (4, 7)]
+    assert [reading.begin(near, 0).result().version for _ in range(2)] == ["9", "9"]
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            reading.begin(near, 1).result()
+    assert read == [([4, 7], 0), ([4, 7], 1), ([4, 7], 1)], "what failed is tried again"
+    for several in (near[:1], near[1:], near):
+        reading.begin(several, 0).result()
+    assert len(read) == 6, "the oldest is forgotten"
 
 
 def test_a_packet_of_many_fields_is_cut_and_says_so() -> None:

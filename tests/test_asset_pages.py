@@ -10,6 +10,7 @@ import pytest
 
 from dashboards import comparing, inventory, queries
 from dashboards.page import Page
+from dashboards.reference import deed_words
 from records.errors import UsageError
 from records.formats import HOUR, MINUTE, SECOND, Clock
 from records.model import Asset, Term, Text
@@ -218,3 +219,9 @@ def test_names_on_other_pages_lead_to_the_asset(monkeypatch: pytest.MonkeyPatch)
 def test_the_plant_is_as_large_as_it_says(store: Store) -> None:
     assert store.count("asset", Query()) == 301
     assert queries.extent(store)
+
+
+def test_a_list_of_what_was_done_has_no_deed_without_its_verb() -> None:
+    told = {language: [deed_words(effect, language) for effect in ("value.read", "value.report", "interrogation")] for language in LANGUAGES}
+    assert told["en"] == ["read values", "report values", "report all its values (general interrogation)"]
+    assert told["zh"] == ["读取数值", "上送数值", "上送全部数据（总召唤）"]

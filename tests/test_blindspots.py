@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from balefire.breaking import MARKED
 from dashboards.covered import look
 from detectors.methods.coverage import LEAST_PAYLOAD
 from records.formats import size
@@ -22,6 +21,7 @@ from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
 from sensors.blindspots import ONE_WAY, Account, uncut
+from sensors.broken import MARKED
 from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
@@ -339,6 +339,7 @@ def test_reasons_have_words() -> None:
     ]
     assert words[0] == "1.5 points: 2.0 kB known to be missing"
     assert len(set(words)) == 8
+    assert reason_words({"reason": "lost", "points": 0.04, "bytes": 2000}, "en").startswith("< 0.1 points"), "what takes any takes some"
 
 
 def test_polls_that_nobody_answers_are_not_said_to_be_lost() -> None:

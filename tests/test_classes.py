@@ -205,6 +205,9 @@ def test_the_commands_check_try_and_show(store: Store, tmp_path: Path) -> None:
         return CliRunner().invoke(main, [str(word) for word in words])
 
     assert asked("classes", "check", good).exit_code == 0
+    (empty := tmp_path / "empty.yml").write_text("")
+    said = asked("classes", "check", empty, "--language", "en")
+    assert (said.exit_code, "is no file of data classes" in said.stderr) == (2, True), "and no rule that is missing something"
     checked = asked("classes", "check", bad)
     assert (checked.exit_code, f"{bad}:7: " in checked.stdout) == (1, True)
     assert json.loads(asked("classes", "flows", *kept, "en", "--json").stdout)["leaving"] == 57

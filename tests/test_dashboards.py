@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.request import Request, urlopen
@@ -19,10 +20,11 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, page, queries, rulings, serve, weekly
+from dashboards import kit, opening, page, queries, rulings, serve, weekly
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
@@ -45,6 +47,9 @@ from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
 from tests.cli import ROOT, lines, stored
 
 VIEWS = Path(queries.__file__).parent / "views"
+
+# Which packages hold components of Streamlit is looked for anew for every page: half of what the pages take. They stay what they are.
+setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))  # noqa: B010 - a function is no name to set
 
 
 def test_a_page_that_only_links_lead_to_is_within_another() -> None:
@@ -396,7 +401,7 @@ def test_nobody_cannot_decide(own: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_several_are_decided_together(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened("alerts", own, monkeypatch, lang="en", status="only_open", range="all")
     chosen = [row["id"] for row in lines("alerts", "--where", "status:open", "--limit", "3", "--store", own)]
-    page.session_state["chosen"] = chosen
+    page.query_params["chosen"] = ",".join(chosen)
     page.run()
     assert "3 chosen" in sent(page)
     page.radio(key="close_verdict").set_value("false")
@@ -404,6 +409,31 @@ def test_several_are_decided_together(own: Path, monkeypatch: pytest.MonkeyPatch
     assert {row["verdict"] for row in lines("alerts", "--store", own) if row["id"] in chosen} == {"false"}
     assert len(trail(own)) == 3
     assert "3 chosen" not in sent(page)
+    assert "chosen" not in page.query_params
+
+
+@pytest.mark.parametrize("view", ["alerts", "assets", "explore"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_rows_that_are_chosen_are_those_of_the_address_and_what_is_none_is_said(own: Path, monkeypatch: pytest.MonkeyPatch, language: str, view: str) -> None:
+    kind = {"alerts": "queue"}.get(view, "table")
+    more = {"view": "table"} if view == "explore" else {}
+    page = opened(view, own, monkeypatch, lang=language, range="all", **more)
+    told = drawn_by(page, kind)
+    names = told["ids"] if kind == "table" else [row["id"] for row in told["rows"]]
+    odd = f"{names[1]},<img src=x onerror=alert(1)>,{names[1]},,{'9' * 100_000}"
+    page = opened(view, own, monkeypatch, lang=language, range="all", chosen=odd, **more)
+    assert not page.exception
+    assert drawn_by(page, kind)["chosen"] == [names[1]]
+    said = [each.value for each in page.markdown]
+    assert any({"en": "2 of the rows that are chosen", "zh": "选定的 2 行"}[language] in words for words in said), said
+    assert not any("<img" in words for words in said)
+
+
+def drawn_by(page: AppTest, kind: str) -> dict[str, Any]:
+    """What a component of the page was told."""
+    from tests.test_alert_page import drawn
+
+    return drawn(page, kind)
 
 
 def test_the_list_is_narrowed_by_assignee_and_verdict(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -684,3 +714,18 @@ def test_whatever_was_missed_has_words(language: str) -> None:
         one, many = (say(f"dashboard.unseen.{name}.{form}", language) for form in ("one", "many"))
         assert one
         assert many
+
+
+def test_no_component_declares_a_name_that_every_component_has() -> None:
+    """Both are one module in a browser, which draws nothing then."""
+    kit_files = Path(kit.__file__).parent
+    names = {file.name: declared(file.read_text("utf-8")) for file in kit_files.glob("*.js")}
+    shared = names.pop("base.js")
+    assert {"el", "SVG", "POINTED"} <= shared
+    assert {file: found & shared for file, found in names.items() if found & shared} == {}
+
+
+def declared(script: str) -> set[str]:
+    """The names that a script declares at its outermost."""
+    found = set(re.findall(r"(?m)^(?:async )?(?:const|let|function) (\w+)", script))
+    return found | {name for line in re.findall(r"(?m)^(?:const|let) (.*)", script) for name in re.findall(r", (\w+) = ", line)}

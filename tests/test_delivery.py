@@ -653,6 +653,13 @@ def test_what_is_wrong_in_a_file_of_ways_is_told_with_its_line(tmp_path: Path, t
     assert "secret" not in told.value.text("zh").replace("secret_", "")
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "- share\n"])
+def test_a_file_that_sets_up_no_way_says_what_one_is(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ways.yml").write_text(text)
+    with pytest.raises(InputError, match=r"ways.yml sets up no way: one is a name and beneath it its kind"):
+        ways(tmp_path / "ways.yml")
+
+
 def test_two_who_run_at_once_send_once(post: Post, entry: Path, certificate: Path) -> None:
     box, clock = Mailbox(), Clock()
     with mailing(box, certificate) as way:

@@ -230,6 +230,19 @@ def test_whatever_it_prints_is_borne(printed: str, problem: str, instead: Callab
     assert not left_behind()
 
 
+def test_its_fields_are_asked_for_once_while_it_stays_the_same(instead: Callable[[str], None], tmp_path: Path) -> None:
+    fields = """if [ "$1" = -G ]; then echo asked >> "${0%/*}/asked"; printf 'F\\tx\\tx.frame\\tFT_FRAMENUM\\tx\\n'; exit; fi\n"""
+    tree = f"""/bin/echo '{HEAD}<packet><proto name="p"><field name="x.frame" show="1"/></proto></packet></pdml>'\n"""
+    asked_for: list[int] = []
+    for script in (fields + tree, f"# another one\n{fields}{tree}"):
+        instead(script)
+        dissection.prepare(Limits())
+        told = [trees([(700, kept(asked().packets)[0])], Limits()) for _ in range(2)] if script == fields + tree else []
+        assert [each.packets[0]["fields"][0]["fields"][0]["show"] for each in told] == ["700"] * len(told)
+        asked_for.append((tmp_path / "bin" / "asked").read_text().count("asked"))
+    assert asked_for == [1, 2]
+
+
 def test_it_sees_nothing_of_the_user(instead: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "password")
     monkeypatch.setenv("WIRESHARK_PLUGIN_DIR", "/hostile")

@@ -1,6 +1,7 @@
 """Activity: the piano roll, the table and one point's values: what they ask of a store, and the page without a browser."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pyarrow as pa
@@ -74,6 +75,8 @@ def test_a_read_of_a_range_is_a_read_of_each_object_in_it(store: Store) -> None:
 def test_the_roll_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     made = roll.roll(store, NIGHT, EVERYTHING)
     assert len(made.objects) == roll.MOST < made.known
+    devices = [ip_address(each["destination.ip"]) for each in made.objects]
+    assert devices == sorted(devices), "by number: .9 before .10"
     assert len(made.marks) + len(made.alerts) <= 5_000
     monkeypatch.setattr(roll, "MOST_READ", 10)
     monkeypatch.setattr(roll, "MOST_MARKS", 3)

@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from detectors.phrases import ACTING
 from records.effects import ACCESSES, LOOKING
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY
-from records.search import And, parse
+from records.search import And, Match, Not, parse
 from records.store import extracts
 from records.store.contract import Commit
 from records.store.embedded import EmbeddedStore
@@ -34,6 +35,7 @@ SPANS = ((None, None), (START, START + 3 * DAY), (START + 5 * HOUR, START + 2 * 
 SEARCHES = (
     "", "ot.access:write", "NOT network.protocol:(lldp OR dns)", "source.asset.name:hmi-* OR NOT destination.asset.id:*", "ot.access:(WRITE OR command)",
     "ot.access:write ot.object.first:>3", "NOT ot.access:read", "ot.access:*", "source.ip:10.0.0.0/8", "ot.access:unknown",
+    "destination.ip:10.0.1.2", "ot.access:read NOT source.ip:10.0.0.1", "source.ip:10.0.0.2 destination.ip:(10.0.1.0 OR 10.0.1.3)",
 )  # fmt: skip
 
 
@@ -99,6 +101,18 @@ def answers(store: EmbeddedStore) -> list[Any]:
         found.append(ids(store.read("activity", asked)))
         found.append(sorted(name for part in store.history("activity", asked, ["id"]) for name in ids(part)))
     return found
+
+
+def test_one_address_is_found_however_it_is_spelled(filled: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    spelled = ("2001:db8::1", "2001:DB8:0::1", "2001:db8::2", "10.0.1.9", "::ffff:10.0.1.9", None)
+    filled.write(activities(*(activity(9_000 + n, START + HOUR * n % DAY, source__ip="10.0.0.1", destination__ip=spelled[n % 6]) for n in range(600))))
+    monkeypatch.setattr(filled, "_source", None)  # whoever reads the rows fails
+    for address, count in {"2001:0db8::1": 200, "2001:db8::2": 100, "10.0.1.9": 200, "10.9.9.9": 0, "no address": 0}.items():
+        one, query = Match("destination.ip", address), Query(START, START + 3 * DAY)
+        terms = filled.terms("activity", replace(query, where=And((one, Match("source.ip", "10.0.0.1")))), Terms(("source.ip",)))
+        assert filled.count("activity", replace(query, where=one)) == count
+        assert terms.column("total").to_pylist() == [count] * bool(count)
+        assert filled.count("activity", replace(query, where=Not(one))) == ROWS + 600 - count
 
 
 def test_they_answer_as_the_rows_do(filled: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,10 +27,15 @@ from balefire.commands import watch
 from records.errors import BalefireError, InputError, StoreError, UsageError
 from records.store import open_store
 from records.store.contract import Commit
-from sensors.listening import Listening, opener
+from sensors.blindspots import Account
+from sensors.broken import told_in
+from sensors.listening import Listening, opener, section
+from sensors.outlet import Outlet
 from sensors.pcapng import Interface, Packet, Writer, read, statistics
+from sensors.sensor import Sensor
 from sensors.sources import doors, feeds, folders
 from sensors.sources.interfaces import run_of
+from sensors.sources.pcap import find, open_capture
 from tests.require import need
 from tests.test_watch import INTERPRETED, ended, plain, said, stored
 from tests.veth import ROOT, started, wires
@@ -93,7 +98,7 @@ def hearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *places: str, recor
         monkeypatch.setattr(module, "WAKE_S", 0.02)
     intake = opener(places, "", 0, portable=False)()
     with (tmp_path / "out.pcapng").open("wb") as out:
-        listening = Listening(intake, out.fileno(), record, 1 << 20)
+        listening = Listening(intake, Outlet(lambda: section(intake.run), out.fileno()), record, 1 << 20)
         thread = threading.Thread(target=listening.run)
         thread.start()
         try:
@@ -288,6 +293,51 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     problems = sorted((told["error"], told["values"]["file"]) for told in heard.said if "error" in told)
     assert problems == [("capture.unknown", str(folder / name)) for name in ("fourth.pcap", "third.pcap")], "each is named, and neither is said to have grown"
     assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
+
+
+def test_coverage_tells_of_files_that_were_cut_off_or_corrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the window in which they ended, each once; what is no capture is none."""
+    for name, seconds in (("LOOK_S", 0.02), ("SETTLED_S", 0.1)):
+        monkeypatch.setattr(folders, name, seconds)
+    folder, made = tmp_path / "drop", pcap(talk().packets)
+    folder.mkdir()
+    contents = {"cut.pcap": made[:-3], "corrupt.pcap": made + b"\xff" * 4000, "none.pcap": b"no capture", "whole.pcap": made}
+    with hearing(tmp_path, monkeypatch, str(folder)) as heard:
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+            heard.wait((folder / "read" / name).exists)
+    (capture,) = find([str(heard.out)])
+    with closing(open_capture(capture)) as source:
+        rows = [batch.coverage for batch in Sensor("here").listen(source)]
+    (row,) = [row for coverage in rows for row in coverage.to_pylist()]
+    assert (source.error, row["packets"]) == (None, 3 * len(talk().packets) - 1)
+    first = json.loads(row["broken"])
+    told = [(each["error"], Path(each["file"]).name, each["left"], each["packet"]) for each in (first, *first.pop("others"))]
+    count, last = len(talk().packets), len(talk().packets[-1].data) + 16
+    assert told == [("cut", "cut.pcap", last - 3, count), ("corrupt", "corrupt.pcap", 4000, count + 1)]
+    account = Account()
+    for coverage in rows:
+        account.add(coverage)
+    assert [spot.key for spot in account.spots() if spot.key.startswith("broken")] == ["broken_corrupt", "broken_cut"]
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ({}, True),
+        ({"error": "made up"}, False),
+        ({"left": 10**400}, False),
+        ({"packet": "7"}, False),
+        ({"offset": True}, False),
+        ({"name": ["a"]}, False),
+        ({"others": []}, False),
+        ({"reason": "x" * (1 << 14)}, False),
+    ],
+)
+def test_a_mark_that_somebody_made_up_is_none(told: dict[str, Any], known: bool) -> None:
+    mark = {"error": "cut", "file": "a", "left": None, "packet": 1, "offset": 2, "skipped": None, "name": None, "reason": None}
+    assert bool(told_in(json.dumps(mark | told).encode())) is known
+    assert [told_in(octets) for octets in (b"", b"[]", b"7", b"\xff", b"[" * 9000)] == [""] * 5
 
 
 @contextmanager

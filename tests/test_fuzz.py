@@ -19,7 +19,7 @@ from sensors.protocol import protocols
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.fuzz import corpus
-from tests.fuzz.hunting import DIGESTS, ROOT, Hunt, has_atheris, hunt, hunt_readers
+from tests.fuzz.hunting import DIGESTS, ROOT, Hunt, has_atheris, hunt, hunt_quietly, hunt_readers
 from tests.fuzz.readers import reference
 from tests.fuzz.targets import EACH, targets
 from tests.protocol_battery import examples
@@ -47,14 +47,11 @@ pytestmark = pytest.mark.timeout(900)  # where kernels are compiled first
 
 
 def hunted(environment: Mapping[str, str], cases: Mapping[str, int], keep: Path) -> dict[str, Hunt]:
-    """Every target, two at a time."""
-
-    def one(name: str) -> Hunt:
-        return hunt(name, SEED, keep, cases[name], environment=dict(environment))
-
+    """Every target, in two processes."""
+    halves = [{name: cases[name] for name in (*targets(),)[first::2]} for first in (0, 1)]
     with ThreadPoolExecutor(2) as both:
-        done = both.map(one, targets())
-        return {one.target: one for one in done}
+        done = both.map(lambda half: hunt_quietly(half, SEED, keep, dict(environment)), halves)
+        return {one.target: one for half in done for one in half}
 
 
 @pytest.fixture(scope="module", autouse=True)

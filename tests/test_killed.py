@@ -12,12 +12,14 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pytest
 
 from balefire import ahead
 from balefire.absence import Absence
 from balefire.pipeline import Plan, Replay, pieces
 from balefire.times import shown
+from records.model import Batch
 from records.query import Query
 from records.store import open_store
 from records.store.contract import Commit
@@ -225,6 +227,27 @@ def test_one_that_was_killed_before_any_window_was_stored_says_since_when_it_lis
         marked = absence.mark(batch, began + 90 * SECOND)
     assert [(f"from {shown(began, 'en')}" in text.en, f"from {shown(began + SECOND, 'en')}" in text.en).count(True) for text in said] == [1]
     assert [row["absent"] for row in marked.coverage.to_pylist()] == [pytest.approx(90, abs=5)]
+
+
+def test_of_what_comes_once_more_only_that_is_judged_which_may_not_have_been(tmp_path: Path) -> None:
+    """Nothing of the window amid which it begins, which is stored whole; of others what is not stored, and what detectors do not remember."""
+    (*_, batch) = Sensor("here").listen(Feed(polls(range(4))))
+    times = batch.activities.column("@timestamp").cast("int64").to_numpy()
+    stored = np.flatnonzero((times < START + 3 * WINDOW) & (np.arange(len(times)) > 0))  # the first came late
+    coverage = batch.coverage.slice(0, 3)
+    with closing(open_store(str(tmp_path / "store"), write=True)) as store:
+        store.write(Commit(state=Absence(store, "here", lambda _: None).begin("run")))
+        store.write(Commit(Batch(batch.activities.take(stored), coverage=coverage)))
+        absence = Absence(store, "here", lambda _: None)
+        assert absence.until() == START + 3 * WINDOW
+        absence.begin("run")
+        left = absence.fresh(batch, START + WINDOW + SECOND, START + 2 * WINDOW - 1)
+        other = Absence(store, "here", lambda _: None)
+        other.begin("another run")
+        assert other.fresh(batch, START + WINDOW + SECOND, START + 2 * WINDOW - 1) is batch
+    found = left.activities.column("@timestamp").cast("int64").to_pylist()
+    assert found == [times[0], *times[times >= START + 2 * WINDOW]]
+    assert [row["@timestamp"].value for row in left.coverage.to_pylist()] == [START + 2 * WINDOW, START + 3 * WINDOW]
 
 
 def test_a_sensor_that_ended_in_order_says_since_when(tmp_path: Path) -> None:

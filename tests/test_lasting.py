@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from records.nesting import iso
 from records.store import open_store
 from reports.kept import Kept
 from reports.lasting import reach
-from reports.periods import Period, before, holding, last_year
+from reports.periods import Period, before, ending, holding, last_year
 from reports.printing import printed
 from reports.summary import document
 from tests.golden.week import clock
@@ -90,6 +91,8 @@ def _deleted(store: Store, reports: Kept, then: dict[str, Any]) -> None:
         assert said in gone["sentence"][language]
         assert not any(text in texts(gone, language) for text in never)
     assert printed(gone, "en").front.facts == [], "that nothing was seen is not known either"
+    never_was = document(store, ending("daily", UTC, -1))
+    assert ("kept_from" in never_was, "Nothing was recorded" in never_was["sentence"]["en"]) == (False, True), "no packet is from before 1970"
     told = document(store, TODAY)
     assert (told["last_year"]["recorded"], told["last_year"]["kept_from"], told["whole"]) == (False, told["last_year"]["until"], True)
     assert texts(told).count("no longer kept") == 7

@@ -113,9 +113,9 @@ def test_whole_days_are_asked_for_once_and_who_has_only_a_name_is_told_by_it(tmp
     whole = Span(first + HOUR, first + 5 * DAY + 2 * HOUR)
     told = talk.talk(made, whole)
     summed = Counter[tuple[str, ...]]()
-    for *kind, count in told.kinds:
-        summed[tuple(kind)] += count
-    assert summed == {("10.0.0.7", "plc", "value.read"): 6, ("hmi", "plc", "value.read"): 6}
+    for row in told.rows.to_pylist():
+        summed[row["source"], row["destination"], row["protocol"], row["effect"]] += row["total"]
+    assert summed == {("10.0.0.7", "plc", "modbus", "value.read"): 6, ("hmi", "plc", "modbus", "value.read"): 6}
     assert talk.called(made, whole, {"hmi", "10.0.0.7"}) == {"hmi": "HMI", "10.0.0.7": "10.0.0.7"}
     asked: list[int] = []
     terms = made.terms
@@ -130,7 +130,8 @@ def test_whole_days_are_asked_for_once_and_who_has_only_a_name_is_told_by_it(tmp
         """One more row; how many operations there are then."""
         row = {**rows[1], "id": name, "@timestamp": time}
         made.write(Commit(Batch(arrow_table(ACTIVITY, {field: [row.get(field)] for field in ACTIVITY.names}, 1))))
-        return sum(count for *_, count in talk.talk(made, whole).kinds)
+        counts: list[int] = talk.talk(made, whole).rows.column("total").to_pylist()  # pyright: ignore[reportAssignmentType] - none is missing
+        return sum(counts)
 
     assert come("later", first + 9 * DAY) == 12
     assert asked == [], "what came at another time changes nothing"
@@ -210,15 +211,15 @@ def test_conduits_say_what_a_policy_does_not_let_through() -> None:
         ("hmi", "plc", "modbus", "cpu.stop", 1), ("plc", "hmi", "modbus", "value.report", 5), ("plc", "box", "modbus", "value.read", 7),
         ("guest", "plc", "modbus", "value.read", 3), ("hmi", "hist", "modbus", "value.write", 8),
     ]  # fmt: skip
-    found = conduits.between(kinds, zones, {"panel": "hmi"}, [works])
-    assert [(each.source, each.destination, each.judged, len(each.talks), each.count, each.barred) for each in found] == [
+    found = conduits.between(talk.table(kinds), zones, {"panel": "hmi"}, [works])
+    assert [(each.source, each.destination, each.judged, each.talks, each.count, each.barred) for each in found] == [
         ("room", "cell", True, 2, 72, {"value.read": 9, "cpu.stop": 1}),
         ("", "cell", True, 1, 3, {"value.read": 3}),
         ("cell", "annex", False, 1, 7, {}),
         ("cell", "room", True, 1, 5, {}),
     ]
     assert found[0].protocols == {"modbus": 63, "s7comm": 9}
-    assert conduits.between([("plc", "hmi", "dnp3", "value.report", 1)], zones, {}, [works])[0].barred == {"value.report": 1}
+    assert conduits.between(talk.table([("plc", "hmi", "dnp3", "value.report", 1)]), zones, {}, [works])[0].barred == {"value.report": 1}
 
 
 def test_the_page_shows_conduits_with_what_the_policy_in_force_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from balefire.outbox import Outbox
 from records.errors import StoreError
+from records.query import Query
+from records.store import open_store
 from records.store.spool import Spool, encoded
 from tests.test_spool import commit
 
@@ -120,3 +123,36 @@ def test_room_for_nothing_at_all(store: Away) -> None:
     thread.join(20)
     assert (failed, store.there) == ([], ["a0001"])
     assert not outbox.away
+
+
+def test_a_directory_whose_disk_is_full_holds_until_there_is_room(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is stored then, once; who does not go on without end is told at once, and who stops hears what is lost."""
+    monkeypatch.setattr("balefire.outbox.RETRY_S", 0.01)
+    opened = open_store(str(tiny_disk / "store"), True)
+    said: list[str] = []
+    outbox = Outbox(opened, opened.write, opened.write)
+    outbox.note = lambda key, _values: said.append(key)
+    outbox.put(commit(0))
+    filler = tiny_disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
+    with pytest.raises(StoreError) as caught:
+        outbox.put(commit(1))
+    assert caught.value.key == "store.full"
+    outbox.patient = True
+    thread, failed = putting(outbox, 1, 2)
+    while not said:
+        time.sleep(0.01)
+    filler.unlink()
+    thread.join(20)
+    assert (failed, said) == ([], ["cli.spool.held", "cli.spool.room"])
+    assert opened.count("activity", Query()) == 3
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
+    outbox.stop()
+    with pytest.raises(StoreError) as caught:
+        outbox.put(commit(3))
+    assert caught.value.key == "spool.lost"
+    opened.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboards import handover, opening
 from records.model import Batch, Term, Text
@@ -20,6 +21,7 @@ from tests.cli import lines
 from tests.test_alert_page import drawn
 from tests.test_dashboards import opened, sent
 
+NEW = {"en": "New since my last visit", "zh": "上次查看之后"}
 MUCH = 510  # alerts
 
 
@@ -51,13 +53,14 @@ def test_what_is_new_since_the_last_visit_is_marked_and_can_be_had_alone(own: Pa
     newer = {row["id"] for row in lines("alerts", "--where", "NOT status:closed", "--since", iso(since + 1), "--store", own)}
     page = opened("alerts", own, monkeypatch, lang=language, range="all")
     assert say("dashboard.visit.tag", language) not in sent(page)
-    assert not page.toggle
+    assert not [option for option in looks(page) if option.startswith(NEW[language])]
     page.session_state["visited"] = str(since)
     page.run()
     rows = drawn(page, "queue")["rows"]
     assert {row["id"] for row in rows if row["fresh"]} == newer
     assert 0 < len(newer) < len(rows)
-    page.toggle(key="only_new").set_value(True).run()
+    assert f"{NEW[language]} · {len(newer)}" in looks(page)
+    page.segmented_control(key="looked_at").set_value("new").run()
     assert {row["id"] for row in drawn(page, "queue")["rows"]} == newer
     assert page.query_params["new"] in ("1", ["1"])
     page.button(key="seen_all").click().run()
@@ -73,7 +76,27 @@ def test_a_mark_that_is_none_is_no_visit(own: Path, monkeypatch: pytest.MonkeyPa
     page.session_state["visited"] = mark
     page.run()
     assert len(drawn(page, "queue")["rows"]) == 29
-    assert not page.toggle
+    assert len(looks(page)) == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_how_many_are_open_and_mine_is_told_and_a_press_narrows_the_list_in_the_address(own: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    lines("alert", "assign", f"a{STORY}", "--to", "Li Wei", "--by", "Li Wei", "--store", own)
+    page = opened("alerts", own, monkeypatch, lang=language, range="all", status="all", verdict="true", q="severity:>=60")
+    found = len(lines("alerts", "--where", "severity:>=60 AND NOT status:closed", "--store", own))
+    assert looks(page) == {"en": [f"Open · {found}", "Mine · 1"], "zh": [f"未关闭 · {found}", "我处理的 · 1"]}[language], "beside the search"
+    assert page.segmented_control(key="looked_at").value is None, "another choice of filters is none of these"
+    page.segmented_control(key="looked_at").set_value("mine").run()
+    assert [row["id"] for row in drawn(page, "queue")["rows"]] == [f"a{STORY}"]
+    assert {name: page.query_params.get(name) for name in ("assignee", "status", "verdict")} == {"assignee": "Li Wei", "status": None, "verdict": None}
+    page.segmented_control(key="looked_at").set_value("open").run()
+    assert len(drawn(page, "queue")["rows"]) == found
+    assert "assignee" not in page.query_params
+
+
+def looks(page: AppTest) -> list[str]:
+    """What may be looked at, with how many there are."""
+    return list(page.segmented_control(key="looked_at").options)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

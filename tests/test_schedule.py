@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -224,12 +225,31 @@ def test_status_and_doctor_tell_when_it_was_done(where: str) -> None:
     assert {check["check"]: check["well"] for check in one("store", "doctor", "--store", where)["checks"]}["retention"] is True
 
 
-def test_a_directory_that_somebody_writes_is_left_alone(tmp_path: Path) -> None:
+def test_house_is_kept_beside_whoever_writes_rows(tmp_path: Path) -> None:
+    """In a process of its own, in turn with the writer; a second writer of rows there is none."""
     filled(str(tmp_path / "store"))
-    writer = open_store(str(tmp_path / "store"), True)
-    told = balefire("store", "housekeep", "--once", "--store", tmp_path / "store")
-    assert told.exit_code == 4
-    assert "Housekeeping could not be done (Retention)" in told.stderr
+    writer, now = open_store(str(tmp_path / "store"), True), time.time_ns()
+    over = threading.Event()
+
+    def write() -> int:
+        number = 10
+        while not over.is_set():
+            writer.write(activities(activity(number, now)))
+            number += 1
+        return number - 10
+
+    with ThreadPoolExecutor(1) as beside:
+        writing = beside.submit(write)
+        house = running("store", "housekeep", "--once", "--store", tmp_path / "store")
+        _, said = house.communicate(timeout=60)
+        over.set()
+        written = writing.result()
+    assert (house.returncode, b"past their retention" in said) == (0, True), said
+    assert writer.count("activity", Query()) == 1 + written, "those of a year ago are gone, and nothing else"
+    assert broken(writer) is None
+    with pytest.raises(StoreError) as caught:
+        open_store(str(tmp_path / "store"), True)
+    assert caught.value.key == "store.in_use"
     writer.close()
     assert balefire("store", "housekeep", "--once", "--store", tmp_path / "none").exit_code == 2
     assert not (tmp_path / "none").exists()

@@ -1,17 +1,19 @@
-"""Sensor and dashboard under one supervisor, for real: killed, started again, ended in order."""
+"""What listens, what judges, what keeps house and the dashboard under one supervisor, for real: killed, started again, ended in order."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.test_watch import INTERPRETED, listener_of, plain, said, stored
+from tests.test_watch import INTERPRETED, plain, said, stored
 from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, write
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 pytestmark = pytest.mark.netns
+SEED: Final = random.randrange(1 << 32) if "BALEFIRE_SOAK" in os.environ else 1
+KILLS: Final = 5 if "BALEFIRE_SOAK" in os.environ else 1  # amid traffic; each waits twice as long as the one before
+WRITES: Final = 200
+WORDS: Final = {"sensor": b"sensors.listening", "judge": b"watch", "scheduler": b"housekeep", "dashboard": b"streamlit"}
 
 
 def jobs(process: Popen[bytes]) -> dict[str, int]:
@@ -26,8 +32,16 @@ def jobs(process: Popen[bytes]) -> dict[str, int]:
     found: dict[str, int] = {}
     for number in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
-        found["sensor" if b"watch" in words else "dashboard"] = int(number)
+        found |= {name: int(number) for name, word in WORDS.items() if word in words}
     return found
+
+
+def kill(process: Popen[bytes], name: str) -> None:
+    """As soon as it runs."""
+    end = time.monotonic() + 60
+    while name not in jobs(process) and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(jobs(process)[name], signal.SIGKILL)
 
 
 def gone(numbers: list[int]) -> bool:
@@ -51,38 +65,70 @@ def wrote(client: str) -> Talk:
     return Talk(client=client).open().ask(mbap(1, write(3, 7)), mbap(1, write(3, 7)))
 
 
-def test_each_is_started_again_and_all_end_in_order(tmp_path: Path) -> None:
+class Told:
+    """What a process says, from its beginning on."""
+
+    def __init__(self, process: Popen[bytes]) -> None:
+        self._process, self._text = process, b""
+
+    def until(self, line: bytes, behind: bytes = b"") -> None:
+        """It says this, behind where it said that last."""
+        while behind not in self._text or line not in (self._text.rpartition(behind)[2] if behind else self._text):
+            self._text += said(self._process, "")
+
+
+def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path) -> None:
+    """Somebody writes in each state: nothing of it is lost but what comes while nobody listens, which coverage says; and nothing is there twice."""
+    clients, dice = [f"10.0.0.{number}" for number in (7, 9, 10, 11)], random.Random(SEED)
+    files = [plain(tmp_path / f"{client}.pcap", wrote(client)) for client in clients]
+    busy = [Talk(client=f"10.0.1.{number}").open() for number in range(KILLS)]
+    for talk in busy:
+        for number in range(WRITES):
+            talk.ask(mbap(number, write(number, 7)), mbap(number, write(number, 7)))
+    floods = [plain(tmp_path / f"flood-{talk.client}.pcap", talk) for talk in busy]
     with wires() as wire:
         subprocess.run(("ip", "-n", wire.here, "link", "set", "lo", "up"), check=True)
         words = wire.run("-m", "balefire", "serve", "in0", "--observer", "test", "--port", "8599", "--store", str(tmp_path / "store"))
         with started(words, INTERPRETED) as process:
-            said(process, "Listening on in0")
+            told = Told(process)
+            told.until(b"Listening on in0")
+            told.until(b"dashboard is at")
             first = jobs(process)
-            os.kill(first["sensor"], signal.SIGKILL)
-            said(process, "The sensor ended", "until then nothing is seen")
-            said(process, "Listening on in0")
-            wire.send(plain(tmp_path / "one.pcap", wrote("10.0.0.7")))
-            time.sleep(1)
-            os.kill(listener_of(jobs(process)["sensor"]), signal.SIGKILL)
-            os.kill(jobs(process)["dashboard"], signal.SIGKILL)
-            told = b""
-            while not all(line in told for line in (b"The dashboard ended", b"The sensor ended (status 3)", b"Listening on in0")):
-                told += said(process, "")
-            wire.send(plain(tmp_path / "other.pcap", wrote("10.0.0.8")))
-            time.sleep(1)
+            assert set(first) == set(WORDS)
+            wire.send(files[0])
+            for flood in floods:
+                with ThreadPoolExecutor(1) as beside:
+                    sending = beside.submit(wire.send, flood, 0, 0.005)
+                    time.sleep(dice.random() * 2.5)
+                    kill(process, "judge")
+                    sending.result()
+                told.until(b"started again", b"What judges")
+            for name, line, file in zip(("scheduler", "dashboard"), (b"What keeps house", b"The dashboard"), files[1:], strict=False):
+                kill(process, name)
+                wire.send(file)
+                told.until(line)
             end = time.monotonic() + 30
-            while set(jobs(process)) != {"sensor", "dashboard"} and time.monotonic() < end:
+            while set(jobs(process)) != set(WORDS) and time.monotonic() < end:
                 time.sleep(0.1)
             again = jobs(process)
-            assert set(again) == {"sensor", "dashboard"}
-            assert set(again.values()).isdisjoint(first.values())
+            assert {name for name in WORDS if again[name] == first[name]} == {"sensor"}
+            told.until(b"comes once more", b"What judges")
+            time.sleep(1)  # it has it all, for what is held by what listens goes with that
+            kill(process, "sensor")
+            told.until(b"Listening on in0", b"The sensor ended")
+            wire.send(files[3])
+            assert {name for name, number in jobs(process).items() if again[name] != number} == {"sensor"}
+            time.sleep(0.5)
             below = descendants(process.pid)[1:]
-            assert len(below) >= 3, "the sensor has a process that listens"
             process.terminate()
             assert process.wait(60) == 0
             assert gone(below)
-    writes = [row["source"]["ip"] for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
-    assert sorted(writes) == ["10.0.0.7", "10.0.0.8"], "what came between the kills, and after"
+    writes = [row for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
+    stood = sorted((row["source"]["ip"], row["ot"]["object"]["first"]) for row in writes)
+    assert stood == sorted([*((client, 3) for client in clients), *((talk.client, number) for talk in busy for number in range(WRITES))])
+    coverage = stored(tmp_path / "store", "coverage")
+    assert sum(row["packets"] for row in coverage) == sum(len(wrote(client).packets) for client in clients) + KILLS * len(busy[0].packets)
+    assert 0.5 < sum(row["absent"] or 0 for row in coverage) < 10
 
 
 def test_what_no_start_would_mend_ends_it(tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ def test_the_dashboard_is_told_of_a_zone_that_was_set_alone(tmp_path: Path, monk
     assert load(file).reports.stated_zone() == "Asia/Shanghai"
 
 
+def test_shifts_are_in_the_order_of_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().shifts == ("00:00", "08:00", "16:00")
+    assert load(written(tmp_path / "b.toml", 'shifts = ["22:00", "06:00", "14:00"]')).shifts == ("06:00", "14:00", "22:00")
+    monkeypatch.setenv("BALEFIRE_SHIFTS", '["07:00", "19:00"]')  # as the dashboard is told
+    assert load(tmp_path / "b.toml").shifts == ("07:00", "19:00")
+
+
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     told = problem('langage = "zh"', tmp_path / "b.toml")
     assert str(tmp_path / "b.toml") in told
@@ -101,6 +108,9 @@ def test_an_unknown_key_of_a_table_names_the_nearest(tmp_path: Path) -> None:
         ("site = []", "site", '"…"'),
         ('[dashboard]\nhosts = ["*"]', "dashboard.hosts", '["name", …]'),
         ('[dashboard]\nhosts = "one two"', "dashboard.hosts", '["name", …]'),
+        ('shifts = ["6:00"]', "shifts", '["06:00", "14:00", "22:00"]'),
+        ("shifts = []", "shifts", '["06:00", "14:00", "22:00"]'),
+        ('shifts = "06:00"', "shifts", '["06:00", "14:00", "22:00"]'),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, text: str, key: str, kind: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import signal
@@ -20,19 +19,19 @@ import pytest
 
 from records.errors import BalefireError, StoreError, UsageError
 from records.model import Batch
-from records.query import Histogram, Query, Terms
+from records.query import Histogram, Query, Span, Terms
 from records.schema import ACTIVITY, COVERAGE, SCHEMA_VERSION
 from records.search import Match
-from records.store import open_store, releases
+from records.store import kept, open_store, releases
 from records.store.columns import RELEASED, numbered, stored
 from records.store.contract import Commit
 from records.store.parquet import FILES_A_DAY, GRACE, compact, write_days
-from tests.require import need
 from tests.test_store import DAY, HOUR, NOON, activities, activity, finding, ids, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from records.schema import Table
     from records.store.contract import Store
     from records.store.embedded import EmbeddedStore
 
@@ -133,6 +132,62 @@ def test_a_reader_sees_what_came_and_what_went_of_the_same_time(path: Path) -> N
     reader.close()
 
 
+@pytest.mark.parametrize("ends", [(None, None), (NOON - 9 * HOUR, NOON + 9 * HOUR), (NOON - 9 * HOUR, None), (None, NOON + 9 * HOUR)])
+def test_of_a_longer_time_only_the_rest_is_read(path: Path, monkeypatch: pytest.MonkeyPatch, ends: tuple[int | None, int | None]) -> None:
+    store, reader = open_store(str(path), True), open_store(str(path))
+    for number in (0, 2, -2, 1):
+        store.write(covered(number))
+    counts = [reader.sums("coverage", Query(NOON, NOON + 2 * HOUR), ["packets"])["packets"]]
+    store.write(covered(-3))  # it grows by what is of another time
+    counts.append(reader.sums("coverage", Query(NOON, NOON + HOUR), ["packets"])["packets"])
+    read: list[int] = []
+    parse = kept.from_documents
+
+    def counted(table: Table, bodies: Iterable[str]) -> pa.Table:
+        told = list(bodies)
+        read.append(len(told))
+        return parse(table, told)
+
+    monkeypatch.setattr(kept, "from_documents", counted)
+    counts.append(reader.sums("coverage", Query(*ends), ["packets"])["packets"])
+    assert sum(read) == 3, "what is of the time that is known is not read again"
+    store.write(covered(3))
+    counts += [reader.sums("coverage", Query(*each), ["packets"])["packets"] for each in ((NOON, NOON + HOUR), ends, (NOON - 2 * HOUR, NOON - HOUR))]
+    assert counts == [20, 10, 50, 10, 60, 10]
+    store.close()
+    reader.close()
+
+
+def test_a_stamp_is_another_one_once_somebody_wrote(path: Path) -> None:
+    store, reader = open_store(str(path), True), open_store(str(path))
+    span, told = Span(NOON, NOON + HOUR), list[str]()
+    for number in (0, 1, 0, 2):
+        store.write(covered(number) if number or not told else Commit(findings=(finding(1),)))
+        told += [each.stamp("coverage", span) for each in (store, reader, reader)]
+    assert len(set(told)) == 1, "what is of other times or tables changes nothing"
+    row = {"id": "late", "@timestamp": NOON + 1, "packets": 10}
+    store.write(Commit(Batch(coverage=rows_of(COVERAGE, [row]))))
+    assert len({*told, store.stamp("coverage", span), reader.stamp("coverage", span)}) == 2
+    store.close()
+    reader.close()
+
+
+def test_a_store_made_before_an_index_gets_it_from_whoever_writes(path: Path) -> None:
+    open_store(str(path), True).close()
+    with sqlite3.connect(path / "store.sqlite") as database:
+        database.executescript("DROP INDEX document_written; CREATE INDEX document_time ON document (kind, time)")
+    database.close()
+    reader = open_store(str(path))
+    assert reader.stamp("coverage", Span(0, NOON)) == "0-None"
+    reader.close()
+    open_store(str(path), True).close()
+    with sqlite3.connect(path / "store.sqlite") as database:
+        names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    database.close()
+    assert "document_written" in names
+    assert "document_time" not in names
+
+
 def covered(number: int) -> Commit:
     """A window of coverage, an hour after that of the number before."""
     row = {"id": f"c{number}", "@timestamp": NOON + number * HOUR, "event.end": NOON + number * HOUR, "packets": 10}
@@ -176,19 +231,6 @@ def test_a_killed_writer_leaves_whole_commits(path: Path) -> None:
     assert not [name for name in files(path) if name.endswith(".tmp")]
     assert whole_commits(store) == commits
     store.close()
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "tiny"
-    place.mkdir()
-    mounted = (
-        os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=False, capture_output=True).returncode == 0
-    )
-    need("tmpfs", mounted, "mounting a small tmpfs needs root")
-    yield place
-    gc.collect()  # tracebacks of what failed hold Arrow's writer, and that its file
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_keeps_whole_commits(tiny_disk: Path) -> None:

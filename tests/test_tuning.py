@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dashboards import rulings
-from detectors import lifecycle, tuning
+from detectors import curves, lifecycle, tuning
 from detectors.backtest import backtest
 from detectors.rulebook import versions
 from detectors.rulebook.books import draft
+from detectors.rulebook.kept import Kept, loaded
 from detectors.rulebook.load import load, own_rules
+from detectors.working import Window, checked, starts, window
+from records.formats import MINUTE, SECOND
+from records.model import Batch
 from records.store import open_store
+from records.store.contract import Commit
 from records.wording import LANGUAGES
+from tests.browser.waterworks import table
 from tests.cli import lines, one
 from tests.test_dashboards import opened, sent
+
+if TYPE_CHECKING:
+    from records.store.contract import Store
 
 DEMO = Path(__file__).parent / "captures" / "demo.pcap"
 OURS = {rule.id: rule for rule in load([own_rules()]).rules}
 WHEN = (0, 2**62)
+ALL = Window(*WHEN, (0,), 0, 1.0, False)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +81,7 @@ def test_a_higher_bound_fires_less_often_whatever_its_cases_give(judged: Path, t
     rule, in_force = OURS[name], versions.decoded(store.state(versions.STATE))[-1]
     text = Path(rule.file).read_text("utf-8")
     for bound in tuning.bounds(text):
-        steps = tuning.curve(store, rule, text, bound, in_force, load([own_rules()]).placeholders, WHEN)
+        steps = tuning.curve(store, rule, text, bound, in_force, load([own_rules()]).placeholders, ALL)
         assert [step.value for step in steps] == tuning.values(bound)
         fires = [step.fires for step in steps]
         assert fires == sorted(fires, reverse=True), "fewer rows reach a higher bound"
@@ -88,7 +103,7 @@ def test_the_present_value_gives_what_was_found_and_a_higher_one_loses_what_was_
     assert change is not None
     store.change([change])
     in_force = versions.decoded(store.state(versions.STATE))[-1]
-    steps = {step.value: step for step in tuning.curve(store, OURS[name], text, bound, in_force, load([own_rules()]).placeholders, WHEN)}
+    steps = {step.value: step for step in tuning.curve(store, OURS[name], text, bound, in_force, load([own_rules()]).placeholders, ALL)}
     assert counted > 0
     assert (steps[1].fires, steps[1].lost, steps[1].thinned) == (counted, (), ())
     most = max(steps)
@@ -118,6 +133,8 @@ def test_the_page_works_out_a_curve_and_tries_a_text(judged: Path, monkeypatch: 
     told = sent(page)
     assert {"en": "Value by value", "zh": "逐值对比"}[language] in told
     assert {"en": "in force", "zh": "现行值"}[language] in told
+    assert {"en": "no whole shift", "zh": "不足一个完整班次"}[language] in told
+    assert {"en": "Less than one shift was seen", "zh": "观测不足一个班次"}[language] in told
     slider = page.select_slider[0]
     other = next(value for value in slider.options if value != slider.value)
     slider.set_value(other).run()
@@ -159,6 +176,95 @@ def test_a_confirmed_alert_that_would_only_have_another_finding_has_not_fewer(ju
     store.change([change])
     text, in_force = Path(rule.file).read_text("utf-8"), versions.decoded(store.state(versions.STATE))[-1]
     (bound,) = tuning.bounds(text)
-    steps = {step.value: step for step in tuning.curve(store, rule, text, bound, in_force, load([own_rules()]).placeholders, WHEN)}
+    steps = {step.value: step for step in tuning.curve(store, rule, text, bound, in_force, load([own_rules()]).placeholders, ALL)}
     assert [(step.fires, len(step.lost), len(step.thinned)) for step in (steps[4], steps[8], steps[max(steps)])] == [(1, 0, 0), (1, 0, 0), (0, 1, 0)]
     store.close()
+
+
+def test_the_alerts_that_findings_fold_into_are_those_that_were_made(judged: Path) -> None:
+    from detectors.backtest import alternatives
+    from detectors.rulebook.books import Change
+
+    store = open_store(str(judged))
+    keys = [str(row["key"]).split("|")[0] for row in lines("alerts", "--store", judged)]
+    newest = store.newest() or 0
+    found = alternatives(store, [Change(rule.id, rule, rule) for rule in OURS.values()], *WHEN, range(newest - 600 * SECOND, newest, SECOND))
+    assert {name: each.alerts for name, each in zip(OURS, found, strict=True)} == {name: keys.count(name) for name in OURS}
+    assert all(each.alerts <= each.shifts <= each.fires for each in found)
+    assert any(each.alerts < each.shifts for each in found), "one that comes again in another shift counts there again"
+    assert any(each.alerts < each.fires for each in found)
+    store.close()
+
+
+def at(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp()) * SECOND
+
+
+def test_shifts_begin_by_the_clock_of_the_plant() -> None:
+    berlin, begins = ZoneInfo("Europe/Berlin"), ("02:30", "14:00", "22:00")
+    found = starts(begins, berlin, at("2026-03-28T12:00Z"), at("2026-03-29T12:00Z"))
+    assert [datetime.fromtimestamp(each / SECOND, berlin).strftime("%d %H:%M") for each in found] == [
+        "28 02:30", "28 14:00", "28 22:00", "29 03:30", "29 14:00", "29 22:00"
+    ]  # fmt: skip
+    assert checked(["22:00", "06:00"]) == ("06:00", "22:00")
+    for wrong in ([], ["6:00"], ["24:00"], ["06:00", "06:00"]):
+        with pytest.raises(ValueError, match=r".*"):
+            checked(wrong)
+
+
+def covered(store: Store, *minutes: int) -> None:
+    """Somebody saw packets in these minutes since the epoch."""
+    rows = [{"id": f"c{each}", "@timestamp": each * MINUTE, "end": (each + 1) * MINUTE, "observer.name": "tap", "packets": 1} for each in minutes]
+    store.write(Commit(Batch(coverage=table("coverage", rows))))
+
+
+def test_a_window_is_of_whole_shifts_and_knows_what_was_seen(tmp_path: Path) -> None:
+    place, day = tmp_path / "store", 20_000 * 1440
+    with closing(open_store(str(place), write=True)) as store:
+        covered(store, *range(day + 60, day + 1080, 5))
+        looked = window(store, ("00:00", "08:00", "16:00"), UTC, (day + 1085) * MINUTE - 1)
+        assert (looked.whole, looked.starts) == (True, ((day + 480) * MINUTE,)), "of the first the beginning was not seen, and the last is not over"
+        assert (looked.hours, looked.shifts, looked.rate(4)) == (8.0, 1.0, 4.0)
+        few = window(store, ("00:00",), UTC, (day + 1085) * MINUTE - 1)
+        assert (few.whole, few.hours, few.rate(4)) == (False, 17.0, None)
+
+
+def some(version: versions.Version) -> Kept:
+    """Three of the rules, for time."""
+    kept = loaded(version)
+    return replace(kept, book=replace(kept.book, rules=tuple(rule for rule in kept.book.rules if rule.id in ("unit-sweep", "write-flood", "outside-read"))))
+
+
+def summed(step: tuning.Step) -> tuple[object, ...]:
+    return step.value, step.fires, step.alerts, step.shifts, [[(each.alert["id"], each.alert["title"], each.left) for each in step.lost]]
+
+
+def test_what_keeps_house_works_curves_out_ahead_and_what_is_confirmed_later_makes_them_old(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path(shutil.copytree(judged, tmp_path / "store"))
+    monkeypatch.setattr(curves, "loaded", some)
+    with closing(open_store(str(place), write=True)) as store:
+        assert curves.work_out(store, ("00:00",), UTC, 1) == 2, "one of the three has no number"
+        assert curves.work_out(store, ("00:00",), UTC, 2) == 0, "nothing has changed"
+        in_force = versions.decoded(store.state(versions.STATE))[-1]
+        name = "unit-sweep"
+        text = Path(OURS[name].file).read_text("utf-8")
+        (bound,) = tuning.bounds(text)
+        found = curves.stored(store, in_force.id, name, bound)
+        assert found is not None
+        assert found.made == 1
+        anew = tuning.curve(store, OURS[name], text, bound, in_force, load([own_rules()]).placeholders, found.window)
+        assert [summed(each) for each in found.steps] == [summed(each) for each in anew]
+        assert curves.stored(store, "another", name, bound) is None
+    page = opened("tuning", place, monkeypatch, lang="en", rule=name)
+    assert "worked out" in sent(page), "at once: nobody has to ask"
+    assert not [button for button in page.button if button.key == "work_out"]
+    with closing(open_store(str(place), write=True)) as store:
+        alert = next(each for each in store.alerts([str(row["id"]) for row in lines("alerts", "--store", place)]) if each.status != "closed")
+        change = lifecycle.close(alert, "Li Wei", "true", store.newest() or 0, "")
+        assert change is not None
+        store.change([change])
+        assert curves.stored(store, in_force.id, name, bound) is None
+        store.write(Commit(state={curves.STATE: b'{"form": 1, "version": "%s", "confirmed": []}' % in_force.id.encode()}))
+        assert curves.stored(store, in_force.id, name, bound) is None, "what is damaged is worked out anew"

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dashboards.serve import LEDGER
 from detectors import lifecycle
 from detectors.lifecycle import TransitionError
 from records.errors import UsageError
 from records.query import Query
 from records.store.contract import Commit
 from records.store.decisions import broken
+from records.wording import say
 from reports import obliging, warned
 from tests.cli import balefire, lines, one
 from tests.test_store import NOON, alert, finding, opener
@@ -115,3 +117,95 @@ def test_the_commands(tmp_path: Path) -> None:
     assert balefire("warning", "close", name, "--store", where).exit_code == 1
     assert one("warning", "sign", name[:6], "--by", "bo", "--store", where)["status"] == "signed"
     assert lines("warning", "list", "--overdue", "--store", where) == []
+
+
+def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from records.store import open_store
+
+    where = tmp_path / "store"
+    monkeypatch.setenv("BALEFIRE_KEY_PASSPHRASE", "a passphrase long enough")
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(tmp_path / "post"))
+    made = open_store(str(where), True)
+    made.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    made.close()
+    given = ("--to", "plant <2>", "--reason", "seen & heard", "--by", "ada", "--store", where, "--language", "zh")
+    name = one("warning", "issue", "al1", "--colour", "orange", *given)["id"]
+    for language, title in (("en", alert(1).title.en), ("zh", alert(1).title.zh)):
+        assert title in balefire("warning", "list", "--store", where, "--language", language).stdout, "in the language that is asked for, not that of its issue"
+    printed = one("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--format", "json", "--both-languages", "--store", where)
+    assert [file.rpartition("/")[2] for file in printed["files"]] == [f"warning.{name}.{form}" for form in ("en.html", "zh.html", "json")]
+    page = (tmp_path / "out" / f"warning.{name}.zh.html").read_text()
+    assert all(words in page for words in ("▲ 橙色", alert(1).title.zh, "plant &lt;2&gt;", "seen &amp; heard", "网络安全预警"))
+    signed = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
+    public = one("key", "make", *signed, "--by", "ada")["key"]
+    released = one("warning", "release", name, *signed, "--store", where, "--by", "ada")
+    assert one("warning", "release", name, *signed, "--store", where, "--by", "bo") == released, "once"
+    assert f"warning.{name}.en.html" in released["files"]
+    ways = tmp_path / "ways.yml"
+    ways.write_text("share: {kind: folder, path: outgoing}\n")
+    post = ("--ways", ways)
+    one("deliver", "add", released["entry"], "--to", "share", *post)
+    one("deliver", "run", *post)
+    sent = tmp_path / "outgoing" / "000002.json"
+    assert balefire("verify", sent, "--key", public).exit_code == 0
+    entry = sent.read_bytes()
+    sent.write_bytes(entry.replace(b'"colour":"orange"', b'"colour":"yellow"'))
+    assert balefire("verify", sent, "--key", public).exit_code == 1
+
+
+def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboards import deciding
+    from dashboards.access.sessions import Visitor
+    from dashboards.access.visitor import DeniedError
+    from records.store import open_store
+    from reports.ledger import Ledger
+    from tests.test_dashboards import opened, sent
+    from tests.test_store import activities, activity
+
+    where, language = tmp_path / "store", "zh"
+    for name, value in (("STORE", where), ("LEDGER__FOLDER", tmp_path / "ledger"), ("LEDGER__KEYS", tmp_path / "keys"), ("USER", "ada")):
+        monkeypatch.setenv(f"BALEFIRE_{name}", str(value))
+    monkeypatch.setenv("BALEFIRE_KEY_PASSPHRASE", "a passphrase long enough")
+    monkeypatch.setenv(LEDGER, str(tmp_path / "ledger"))
+    assert balefire("key", "make").exit_code == 0
+    store = open_store(str(where), True)
+    store.write(activities(activity(1)))
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    page = opened("duties", where, monkeypatch, lang=language)
+    page.text_area(key="warn_to_al1").set_value("plant 2\nplant 3").run()
+    page.button(key="warn").click().run()
+    assert warned.warnings(store) == [], "without a colour nothing is issued"
+    page.radio(key="warn_colour_al1").set_value("red").run()
+    page.button(key="warn").click().run()
+    made = sorted((row["receiver"], row["colour"], row["status"]) for row in warned.warnings(store))
+    assert made == [("plant 2", "red", "issued"), ("plant 3", "red", "issued")]
+    assert say("dashboard.duties.overdue", language) not in sent(page)
+    chosen = str(page.selectbox(key="warning").value)
+    for action, status in warned.ACTIONS.items():
+        page.selectbox(key="warning").set_value(chosen).run()
+        if status == "handled":
+            page.button(key="warning_step").click().run()
+            assert warned.one(store, chosen)["status"] == "signed", "what was done has to be said"
+            page.selectbox(key="warning").set_value(chosen).run()
+        page.text_input(key=f"warning_{action}_{chosen}").set_value("done").run()
+        page.button(key="warning_step").click().run()
+        assert warned.one(store, chosen)["status"] == status
+    page.selectbox(key="warning").set_value(chosen).run()
+    page.button(key="release_ask").click().run()
+    (told,) = lines("report", "release", "--asked", "--store", where)
+    assert (told["id"], len(told["files"]) >= 1) == (chosen, True)
+    entry = Ledger(tmp_path / "ledger").released(chosen)
+    assert entry is not None
+    assert (entry.body["by"], entry.body["document"]["colour"], str(entry.receipt)) == ("ada", "red", told["receipt"])
+    late = warned.issue(store, "al1", "red", "older", warned.suggest(store, "al1")[1], "plant 4", "ada", NOON)
+    seen = sent(opened("duties", where, monkeypatch, lang=language))
+    assert say("dashboard.duties.overdue", language) in seen
+    assert say("dashboard.duties.warnings_late", language, count=1) in seen
+    monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("sun", "regulator"))
+    page = opened("duties", where, monkeypatch, lang=language)
+    assert (page.button(key="warn").disabled, page.button(key="warning_step").disabled) == (True, True)
+    with pytest.raises(DeniedError):
+        deciding.warn(store, "al1", "red", ["plant 2"], "", "sun", language)
+    with pytest.raises(DeniedError):
+        deciding.step(store, late, "sign", "sun", "")
+    store.close()

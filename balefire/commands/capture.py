@@ -169,9 +169,11 @@ def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[l
     return [list(captures) for captures in found]
 
 
-def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, held: Store | None = None, **plan: Any) -> None:
+def taken_in(
+    screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, held: Store | None = None, keeps_house: bool = True, **plan: Any
+) -> None:
     """Take captures into the store (`held`: it is open to write), then tell machines the summary, or people what it means. `raised` is told of new alerts at
-    once.
+    once. What goes on without end keeps house meanwhile, unless somebody else does.
     """
     from balefire.pipeline import Plan, Replay
     from balefire.schedule import housekeeping
@@ -186,7 +188,8 @@ def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = la
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail
         done.raised = raised
-        house = housekeeping(screen, lambda: nullcontext(store)) if any(capture.pipe for capture in done.plan.captures) else nullcontext()
+        done.outbox.patient = any(capture.pipe for capture in done.plan.captures)
+        house = housekeeping(screen, lambda: nullcontext(store)) if keeps_house and done.outbox.patient else nullcontext()
         with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop, done.outbox.stop):
             summary = done.run()
     if done.plan.learn and not done.taught:

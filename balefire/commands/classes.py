@@ -176,7 +176,8 @@ def _read(file: Path) -> tuple[Classes | None, list[Problem]]:
     if not file.is_file():
         raise UsageError("classes.missing", file=file)
     document = read_file(file)
-    if document.data and not is_classes(document.data):
+    nothing = any(fault.check == "not-a-rule" for _, fault in document.faults)  # empty, or no mapping
+    if nothing or (document.data and not is_classes(document.data)):
         raise UsageError("classes.none", file=file)
     found, faults = read_classes(document) if document.data else (None, [])
     return found, [problem(str(file), line, "", fault) for line, fault in sorted((*document.faults, *faults), key=lambda one: one[0])]

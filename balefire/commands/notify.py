@@ -42,7 +42,7 @@ def notify(screen: Screen, every: int | None, as_json: bool) -> None:
                 screen.note(screen.say("notify.failed"))
                 screen.worse(1)
             elif count and not as_json:
-                screen.print(screen.say("notify.told", count=count))
+                screen.print(screen.count("notify.told", count))
 
     repeated(screen, every, once)
 

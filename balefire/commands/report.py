@@ -216,26 +216,29 @@ def release(
 
 
 def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as_json: bool) -> None:
-    """Print and sign what was asked for, in the name of who asked; what was changed since is not signed."""
+    """Print and sign what was asked for, reports and warnings, in the name of who asked; what was changed since is not signed."""
+    from balefire.commands.warning import sign_asked
     from balefire.reporting import kept
     from reports.kept import UnknownError, write_forms
     from reports.printing import MissingError
     from reports.requesting import digest, open_requests
 
+    reports, settings = kept(screen.settings, screen.store), screen.settings.reports
     with closing(opened(screen)) as store:
         found = open_requests(store, ledger)
-    reports, settings = kept(screen.settings, screen.store), screen.settings.reports
-    for each in found:
-        try:
-            told = reports.find(each.report)
-            if digest(told) != each.sha256:
-                raise StoreError("report.changed", file=each.report)
-            if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
-                languages = settings.languages or _languages(screen, both=False)
-                write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
-            _release(screen, ledger, keys, told, lambda name=by or each.by: name, as_json)
-        except (StoreError, UnknownError, MissingError) as error:
-            screen.fail(error)
+        for each in found:
+            try:
+                if sign_asked(screen, store, ledger, keys, each.report, each.sha256, by or each.by, as_json):
+                    continue
+                told = reports.find(each.report)
+                if digest(told) != each.sha256:
+                    raise StoreError("report.changed", file=each.report)
+                if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
+                    languages = settings.languages or _languages(screen, both=False)
+                    write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
+                _release(screen, ledger, keys, told, lambda name=by or each.by: name, as_json)
+            except (StoreError, UnknownError, MissingError) as error:
+                screen.fail(error)
     if not found and not as_json:
         screen.note(screen.say("cli.report.none_asked"))
 

@@ -1,24 +1,38 @@
-"""A plant monitor by one command: the sensor and the dashboard, each a process of its own that is started again when it ends."""
+"""A plant monitor by one command: what listens, what judges and stores, what keeps house and the dashboard, each a process of its own that is started again
+when it ends, while the others go on.
+
+What listens holds what it hears while nobody judges. Storing is no process of its own: a commit is a transaction of what judges with what it knows, what was
+not committed is heard once more, and a store that may be away is one of processes of its own (Elasticsearch), with a spool before it.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import select
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import click
 
 from balefire.command import HELP, Globals, keeps, speaks
-from balefire.commands.watch import listens, words
+from balefire.commands.watch import Heard, begun, failure, listens, reads_again, told_of, words
+from records import scratch
+from records.errors import UsageError
 from records.wording import say
+from sensors.rights import forgo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from balefire.screen import Screen
@@ -44,17 +58,38 @@ def serve(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Keep both running until SIGINT or SIGTERM."""
+    """Keep them running until SIGINT or SIGTERM."""
     from records.store import open_store
 
+    scratch.sweep()
     open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
-    settings = (context.find_object(Globals) or Globals()).settings
-    more = ["--store", screen.store, "--language", screen.language, *(["--json"] if as_json else [])]
-    jobs = (
-        Job("sensor", _command(settings, "watch", *more, *words(**how), "--", *interfaces)),
-        Job("dashboard", _command(settings, "dashboard", *more, "--port", str(port or screen.settings.dashboard.port))),
-    )
-    Supervisor(screen, jobs).run()
+    settings, which = (context.find_object(Globals) or Globals()).settings, dict.fromkeys(interfaces)
+    more = ["--store", screen.store, "--language", screen.language]
+    told = [*more, *(["--json"] if as_json else [])]
+    judge = words(**{name: how.pop(name) for name in ("site", "observer", "rules")})
+    heard = words(portable=how.pop("portable") or sys.platform != "linux", **how)
+    with _door() as (door, path):
+        run = () if reads_again(interfaces) else ("--run", uuid4().hex)
+        listening = (sys.executable, "-m", "sensors.listening", "--door", str(door.fileno()), *run, *heard)
+        jobs = [
+            Job("sensor", listening, ("--", *which), door.fileno(), misses=not reads_again(interfaces)),
+            Job("judge", _command(settings, "watch", *told, "--door", path, *judge, "--", *which)),
+            Job("dashboard", _command(settings, "dashboard", *told, "--port", str(port or screen.settings.dashboard.port))),
+        ]
+        if screen.settings.housekeeping.daily:
+            jobs.append(Job("scheduler", _command(settings, "store", "housekeep", *more)))
+        observer = judge[judge.index("--observer") + 1] if "--observer" in judge else screen.settings.observer or platform.node()
+        Supervisor(screen, jobs, lambda ready: begun(screen, ready, tuple(which), observer)).run()
+
+
+@contextmanager
+def _door() -> Generator[tuple[socket.socket, str]]:
+    """Where what judges comes in to what listens: only this user's processes may. It is open here as long as either may come again."""
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("door")) as folder, socket.socket(socket.AF_UNIX) as door:
+        path = f"{folder}/door"
+        door.bind(path)
+        door.listen()
+        yield door, path
 
 
 def _command(settings: Path | None, *words: str) -> tuple[str, ...]:
@@ -63,27 +98,44 @@ def _command(settings: Path | None, *words: str) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Job:
-    """One of them. `wait`: seconds until its next start; `due`: when that is, monotonic; `runs`: how often it was started."""
+    """One of them. `wait`: seconds until its next start; `due`: when that is, monotonic; `runs`: how often it was started; `seen`: alive at, by the clock.
+
+    `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
+    if that `misses` anything: files in a folder wait.
+    """
 
     name: str
     command: tuple[str, ...]
+    places: tuple[str, ...] = ()
+    door: int | None = None
+    misses: bool = True
     process: subprocess.Popen[bytes] | None = None
     wait: float = FIRST_S
     due: float = 0.0
     since: float = 0.0
     runs: int = 0
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    seen: int = 0
 
     def start(self) -> None:
         """Start it, so that it ends where we do."""
         self.runs += 1
         self.since = time.monotonic()
-        self.process = subprocess.Popen(self.command, env=self.environment, preexec_fn=_tie)  # noqa: S603 - this very Python; no threads here
+        listens = self.door is not None
+        late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
+        self.process = subprocess.Popen(  # noqa: S603 - this very Python
+            (*self.command, *late, *self.places),
+            preexec_fn=_tie if listens else _bind,  # no threads here
+            pass_fds=() if self.door is None else (self.door,),
+            stderr=subprocess.PIPE if listens else None,
+            start_new_session=True,  # Ctrl-C is ours alone: they end in order
+        )
 
     def ended(self) -> int | None:
         """Its exit status, once; None while it runs or waits."""
         status = self.process.poll() if self.process is not None else None
-        if status is not None:
+        if status is None:
+            self.seen = time.time_ns() if self.process is not None else self.seen
+        else:
             self.process = None
         return status
 
@@ -93,11 +145,18 @@ def _tie() -> None:
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
-class Supervisor:
-    """Starts jobs, and starts again what ended, later each time it ends soon."""
+def _bind() -> None:
+    """The same for what does not listen."""
+    forgo()
+    _tie()
 
-    def __init__(self, screen: Screen, jobs: Sequence[Job]) -> None:
-        self._screen, self._jobs = screen, jobs
+
+class Supervisor:
+    """Starts jobs, and starts again what ended, later each time it ends soon. The first of them is what listens; `ready` is told to what."""
+
+    def __init__(self, screen: Screen, jobs: Sequence[Job], ready: Callable[[dict[str, Any]], None]) -> None:
+        self._screen, self._jobs, self._ready = screen, jobs, ready
+        self._heard, self._said, self._line = Heard(screen), -1, b""
         self._stopped = False
 
     def run(self) -> None:
@@ -108,7 +167,7 @@ class Supervisor:
             while not self._stopped:
                 for job in self._jobs:
                     self._tend(job, time.monotonic())
-                time.sleep(LOOK_S)
+                self._listen(LOOK_S)
         finally:
             self._end()
 
@@ -117,27 +176,63 @@ class Supervisor:
 
     def _tend(self, job: Job, now: float) -> None:
         status = job.ended()
+        if status is not None and job is self._jobs[0]:
+            self._listen_out()
         if status == USAGE and job.runs == 1:
             self._screen.worse(USAGE)
             self._stopped = True
-            return
-        if status is not None:
+        if status is not None and not self._stopped:
             job.wait = FIRST_S if now - job.since > LONGEST_S else job.wait
             job.due = now + job.wait
             self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.wait:.0f}"))
             job.wait = min(2 * job.wait, LONGEST_S)
         if job.process is None and now >= job.due and not self._stopped:
             job.start()
+            if job.process is not None and job.process.stderr is not None:
+                self._said = os.dup(job.process.stderr.fileno())
+                job.process.stderr.close()
+
+    def _listen(self, seconds: float) -> bool:
+        """Hear what the one says that listens, for so long at most; whether there was something."""
+        if self._said < 0:
+            time.sleep(seconds)
+            return False
+        if not select.select([self._said], [], [], seconds)[0]:
+            return False
+        came = os.read(self._said, 1 << 16)
+        if not came:
+            os.close(self._said)
+            self._said, self._line = -1, b""
+            return False
+        *lines, self._line = (self._line + came).split(b"\n")
+        for line in lines:
+            self._hear(told_of(line))
+        return True
+
+    def _listen_out(self) -> None:
+        """What it said last."""
+        while self._said >= 0 and self._listen(0):
+            pass
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        if "ready" in told:
+            self._ready(told)
+        elif "error" in told and isinstance(problem := failure(told), UsageError) and self._jobs[0].runs == 1:
+            self._screen.fail(problem)
+            self._stopped = True
+        else:
+            self._heard.hear(told)
 
     def _end(self) -> None:
-        """All of them, in order; what does not end is killed."""
-        running = [job.process for job in self._jobs if job.process is not None]
-        for process in running:
-            process.terminate()
+        """All of them: first what listens, for the rest has to take in what it heard last. What does not end is killed."""
         end = time.monotonic() + END_S
-        for process in running:
-            try:
-                process.wait(max(end - time.monotonic(), 0))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for jobs in (self._jobs[:1], self._jobs[1:]):
+            running = [job.process for job in jobs if job.process is not None]
+            for process in running:
+                process.terminate()
+            for process in running:
+                while process.poll() is None:
+                    if time.monotonic() > end:
+                        process.kill()
+                    self._listen(LOOK_S / 2)
+            self._listen_out()

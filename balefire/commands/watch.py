@@ -24,6 +24,7 @@ from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.faces import own
 from sensors.rights import forgo
+from sensors.sources.doors import leads_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from records.model import Alert
 
 MOST_NAMED: Final = 8  # bad captures that are named at the end
+LEAD: Final = 120_000_000_000  # nanoseconds, two windows: who begins amid one sees but a part of it, and counts what is late at its beginning otherwise
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
@@ -61,6 +63,7 @@ def listens(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(help=say("cli.help.watch", HELP))
 @listens
+@click.option("--door", hidden=True)
 @keeps
 @speaks
 def watch(
@@ -70,12 +73,17 @@ def watch(
     observer: str | None,
     rules: tuple[Path, ...],
     as_json: bool,
+    door: str | None,
     **how: Any,
 ) -> None:
-    """Listen for as long as it is wanted; alerts are told as they come up."""
+    """Listen for as long as it is wanted; alerts are told as they come up. `door`: where somebody else's listener hands on what it hears."""
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
+    plan: dict[str, Any] = {"learn": (), "observer": observer, "site": site or settings.site, "rules": rules, "resume": True}
+    if door:
+        _judge(screen, as_json, door, interfaces, plan)
+        return
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
     with listener(interfaces, more) as process:
         _confine(screen)
@@ -96,15 +104,41 @@ def watch(
                 lambda alert: _tell(screen, alert),
                 store,
                 captures=[capture],
-                learn=(),
-                observer=observer,
-                site=site or settings.site,
-                rules=rules,
-                resume=True,
+                **plan,
             )
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
+
+
+def reads_again(places: Iterable[str]) -> bool:
+    """Is one of them a folder? What listens there and is killed reads the file anew, in the name of the one before."""
+    return any(leads_elsewhere(place) and "://" not in place for place in places)
+
+
+def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan: dict[str, Any]) -> None:
+    """Judge and store what a listener hands on that lives on when this is killed; what this had not stored by then comes once more."""
+    forgo()
+    _confine(screen)
+    from balefire.absence import Absence
+    from records.store import open_store
+    from sensors.sources.line import Line
+    from sensors.sources.pcap import listen
+
+    check(screen, plan["rules"])
+    _warm(screen, plan["rules"])
+    with closing(open_store(screen.store, write=True)) as store:
+        until = Absence(store, plan["observer"], lambda _: None).until()
+        line = Line(door, until - LEAD, lasts=not reads_again(places))
+
+        def stop(*_: object) -> None:
+            line.end()
+
+        for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
+            signal.signal(number, stop)
+        with closing(line.file):
+            (capture,) = listen(line.file, "+".join(places), line.end, patience=0)
+            taken_in(screen, as_json, lambda alert: _tell(screen, alert), store, keeps_house=False, captures=[capture], **plan)
 
 
 def words(**given: Any) -> list[str]:
@@ -168,21 +202,26 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     with suppress(BrokenPipeError):  # it has ended already, and said why
         told.write(b"\n")
         told.flush()
-    names, stamped = map(", ".join, _begun(said))
+    names = _begun(said)
 
     def stop(*_: object) -> None:
         process.terminate()
 
     for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
         signal.signal(number, stop)
-    screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
-    if addressed := own(interfaces):
-        screen.note(screen.say("cli.watch.own", interfaces=", ".join(addressed)))
-    if stamped:
-        screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
+    begun(screen, names, interfaces, observer)
     teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
     return teller
+
+
+def begun(screen: Screen, told: dict[str, Any], interfaces: Sequence[str], observer: str) -> None:
+    """Say what is listened to, as a listener told."""
+    screen.note(screen.say("cli.watch.begun", interfaces=", ".join(told["ready"]), observer=observer))
+    if addressed := own(interfaces):
+        screen.note(screen.say("cli.watch.own", interfaces=", ".join(addressed)))
+    if told["stamped"]:
+        screen.note(screen.say("cli.watch.stamped", interfaces=", ".join(told["stamped"])))
 
 
 def _confine(screen: Screen) -> None:
@@ -194,35 +233,51 @@ def _confine(screen: Screen) -> None:
     confine((*own, *(Path(place) for place in named if place)), tcp=True)
 
 
-def _begun(said: Iterable[bytes]) -> tuple[list[str], list[str]]:
+def _begun(said: Iterable[bytes]) -> dict[str, Any]:
     """Wait until it listens: to what, and what of that has times of its card. Raises what keeps it from that."""
     for line in said:
-        told: dict[str, Any] = _told(line)
+        told: dict[str, Any] = told_of(line)
         if "ready" in told:
-            return told["ready"], told["stamped"]
+            return told
         if "error" in told:
-            raise (UsageError if told["error"] in USAGE else InputError)(told["error"], **told["values"])
+            raise failure(told)
     raise InputError("live.ended", status="-")
 
 
+def failure(told: dict[str, Any]) -> UsageError | InputError:
+    """What a listener says is wrong."""
+    return (UsageError if told["error"] in USAGE else InputError)(told["error"], **told["values"])
+
+
 def relay(screen: Screen, said: Iterable[bytes]) -> None:
-    """Tell people what the listener says while it runs; what is bad counts once for all that are bad alike."""
-    bad: dict[str, None] = {}  # which captures, in order
+    """Tell people what the listener says while it runs."""
+    heard = Heard(screen)
     for line in said:
-        told = _told(line)
+        heard.hear(told_of(line))
+
+
+class Heard:
+    """Tells people what a listener says; what is bad counts once for all that are bad alike."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._bad: dict[str, None] = {}  # which captures, in order
+
+    def hear(self, told: dict[str, Any]) -> None:
+        """One thing that it says."""
+        screen, bad = self._screen, list(self._bad)
         if "error" in told:
             screen.fail(InputError(told["error"], **told["values"]))
-            bad[str(told["values"].get("file", told["error"]))] = None
+            self._bad[str(told["values"].get("file", told["error"]))] = None
         elif told.get("ended", {}).get("bad"):
-            screen.note(
-                screen.count("cli.watch.bad", told["ended"]["bad"], which=", ".join([*list(bad)[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])]))
-            )
+            screen.note(screen.count("cli.watch.bad", told["ended"]["bad"], which=", ".join([*bad[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])])))
         elif told and not told.keys() & NUMBERS:
             (news, what), *more = told.items()
             screen.note(screen.say(f"cli.heard.{news}", what=what, **dict(more)))
 
 
-def _told(line: bytes) -> dict[str, Any]:
+def told_of(line: bytes) -> dict[str, Any]:
+    """A line of a listener; empty where it is none of its own."""
     try:
         told: Any = json.loads(line)
     except ValueError:  # a traceback, for one

@@ -33,6 +33,21 @@ function severityTag(severity, word) {
   return tag
 }
 
+// A bar a day, as high as its worst severity; a day on which nobody looked is hatched, one without anything a line. Whether it rises or falls is an arrow with words.
+const RISEN = { critical: 1, high: .78, medium: .56, low: .34, "": 0, "?": 1 }
+const POINTED = { up: "↗", down: "↘", same: "→" }
+function spark(trend, wide, high) {
+  const made = svg("svg", { width: wide * trend.days.length, height: high + 1, role: "img", "aria-label": trend.words, class: "spark" })
+  if (trend.days.some(day => day.level === "?")) made.append(hatching())
+  trend.days.forEach((day, at) => {
+    const tall = Math.max(1, Math.round(RISEN[day.level] * (high - 1))), style = day.level === "?" ? "fill:url(#blind)" : day.level ? `fill:${fill(day.level)};stroke:${ink(day.level)};stroke-width:.8` : "fill:var(--st-gray-color)"
+    const bar = svg("rect", { x: at * wide + .5, y: high - tall + .5, width: wide - 2, height: tall, style })
+    bar.append(svg("title", {}, day.text))
+    made.append(bar)
+  })
+  return el("span", "trended", null, made, el("span", "muted small", POINTED[trend.way] ? `${POINTED[trend.way]} ${trend.words}` : trend.words))
+}
+
 // Names such as PLC-7 never break at their hyphen.
 function phrase(tag, name, text) {
   const element = el(tag, name)
@@ -49,6 +64,13 @@ function anchor(name, text, href, setTriggerValue) {
 }
 
 const heading = (title, note) => el("h3", "", title, note ? el("span", "", note) : null)
+
+// What is chosen stands in the address without another run of the page: the next one finds it there.
+function addressed(name, value) {
+  const address = new URL(location.href)
+  value ? address.searchParams.set(name, value) : address.searchParams.delete(name)
+  history.replaceState(history.state, "", address)
+}
 
 // The order of the theme's categorical colours.
 const ACCESS = { read: 0, report: 0, identify: 1, session: 1, diagnose: 1, write: 2, command: 3, program: 4, configure: 5, file: 5, time: 5 }

@@ -7,20 +7,20 @@ export default function ({ data, parentElement }) {
   const shown = node => !node.parent || (node.parent.open && shown(node.parent))
   let chosen = null
 
-  const add = (field, depth, parent) => {
+  const add = (field, depth, parent, path) => {
     const [name, value, bits] = parted(field.label, depth), kids = field.fields ?? []
     const row = el("div", field.key ? "node key" : "node", null, el("span", kids.length ? "twist" : ""), el("span", "label", name), el("span", "value", value), field.note ? el("span", "note", field.note) : bits ? el("span", "note mono", bits) : null)
-    const node = { field, row, parent, depth, name, value, open: false, kids: kids.length > 0 }
+    const node = { field, row, parent, depth, path, name, value, open: false, kids: kids.length > 0 }
     row.setAttribute("role", "treeitem")
     row.setAttribute("aria-level", depth + 1)
     row.style.setProperty("--depth", depth)
     row.tabIndex = -1
     row.onmouseenter = () => paint(field, "hover")
     row.onmouseleave = () => paint(null, "hover")
-    row.onclick = () => { if (node.kids && chosen === node) toggle(node); choose(node) }
+    row.onclick = () => { if (node.kids && chosen === node) toggle(node); pick(node) }
     nodes.push(node)
     tree.append(row)
-    for (const kid of kids) add(kid, depth + 1, node)
+    kids.forEach((kid, at) => add(kid, depth + 1, node, `${path}.${at}`))
   }
   const fold = () => nodes.forEach(node => {
     node.row.hidden = !shown(node)
@@ -42,19 +42,21 @@ export default function ({ data, parentElement }) {
     if (cells[node.field.at]) into(hex, cells[node.field.at][0])
   }
 
+  const pick = node => { choose(node); addressed("node", node.path) } // so that a view can be sent
+
   const hex = dump(cells, octets.length)
   tree.setAttribute("role", "tree")
   tree.ariaLabel = data.title
-  for (const field of data.fields) add(field, 0, null)
+  data.fields.forEach((field, at) => add(field, 0, null, String(at)))
   tree.onkeydown = event => {
     const next = go(event.key, nodes.filter(shown), chosen, toggle)
     if (next === undefined) return
     event.preventDefault()
-    if (next) { choose(next); next.row.focus({ preventScroll: true }); into(tree, next.row) }
+    if (next) { pick(next); next.row.focus({ preventScroll: true }); into(tree, next.row) }
   }
   hex.onclick = event => {
     const node = deepest(nodes, Number(event.target.dataset.at ?? -1))
-    if (node) { choose(node); into(tree, node.row) }
+    if (node) { pick(node); into(tree, node.row) }
   }
   hex.onmouseover = event => paint(deepest(nodes, Number(event.target.dataset.at ?? -1))?.field ?? null, "hover")
   hex.onmouseleave = () => paint(null, "hover")
@@ -64,7 +66,8 @@ export default function ({ data, parentElement }) {
   if (!nodes.length) return void tree.append(el("p", "muted none", data.words.none))
   const last = nodes.findLast(node => !node.parent && node.field.size) ?? nodes.at(-1)
   last.open = true
-  const start = nodes.find(node => node.field.key) ?? last
+  const asked = nodes.find(node => node.path === data.node), start = asked ?? nodes.find(node => node.field.key) ?? last
+  if (data.node && !asked) root.querySelector(".two").before(el("p", "line muted", data.words.lost))
   choose(start)
   requestAnimationFrame(() => into(tree, start.row))
 }

@@ -63,7 +63,7 @@ function step(way) {
 }
 
 function choose() {
-  const box = focused()?.closest?.(".row")?.querySelector("input[type=checkbox]")
+  const at = focused(), box = at?.closest?.(".row")?.querySelector("input[type=checkbox]") ?? at?.closest?.("tr[data-id]")
   box?.click()
   return !!box
 }

@@ -1,5 +1,5 @@
 // Assets in lanes by level, each in its place; what is new has colour and an arrow, the rest are hairlines. Pointing at an asset shows its links alone; a click chooses it.
-const LANE = 132, LEFT = 20, RIGHT = 20, NAMED = 62, LEAST = 30, PAD = 34, GAP = 22, HEADER = 26, ROWS = 4
+const LANE = 132, LEFT = 20, RIGHT = 20, NAMED = 62, LEAST = 30, PAD = 34, GAP = 22, HEADER = 26, ROWS = 4, CROWD = 80
 const STEPS = Array.from({ length: 41 }, (_, at) => at / 40) // along a curve
 
 // New data moves into the picture that is there: an asset stays the element that it was, so that pointer and keyboard stay on it.
@@ -66,7 +66,8 @@ function zoneColumns(data, left, room) {
 
 function picture(made, data, width, colours, say, choose) {
   const { places, lanes, columns, height } = layout(data, width), there = new Map([...made.querySelectorAll(".node")].map(group => [group.dataset.id, group]))
-  const ground = svg("g"), lines = svg("g", { class: data.links.length > 150 ? "many" : "" }), nodes = made.querySelector(".nodes") ?? svg("g", { class: "nodes" }), labels = svg("g"), words = svg("g")
+  const crowded = data.links.filter(link => link.access).length > CROWD // then each is thin and faint, without arrow and word: pointing at an asset shows its own
+  const ground = svg("g"), lines = svg("g", { class: (data.links.length > 150 ? "many " : "") + (crowded ? "crowd" : "") }), nodes = made.querySelector(".nodes") ?? svg("g", { class: "nodes" }), labels = svg("g"), words = svg("g")
   const strong = new Set(), by = new Map()
   for (const [name, value] of Object.entries({ width, height, role: "group", "aria-label": data.title })) made.setAttribute(name, value)
   lanes.forEach((lane, at) => {
@@ -82,8 +83,8 @@ function picture(made, data, width, colours, say, choose) {
     const { path, middle, along } = curve(a, b, bend), line = svg("path", { d: path, class: link.access ? link.fresh ? "new" : "known" : "hair", "stroke-dasharray": link.dashed ? "4 3" : "none" })
     if (link.access) {
       line.style.stroke = link.access === "unknown" ? "var(--st-gray-text-color)" : colours[link.access]
-      line.style.strokeWidth = link.fresh ? (["write", "program", "command"].includes(link.access) ? 2.6 : 1.8) : 1.2
-      line.setAttribute("marker-end", `url(#to-${link.access})`)
+      line.style.strokeWidth = crowded ? 1.1 : link.fresh ? (["write", "program", "command"].includes(link.access) ? 2.6 : 1.8) : 1.2
+      if (!crowded) line.setAttribute("marker-end", `url(#to-${link.access})`)
       if (link.fresh) { strong.add(link.a); strong.add(link.b) }
     }
     const hit = svg("path", { d: path, class: "hit" }), text = `${a.node.name} → ${b.node.name}\n${link.text}`
@@ -92,7 +93,7 @@ function picture(made, data, width, colours, say, choose) {
     lines.append(line, ...(link.access ? [hit] : []))
     const pair = [link.a, link.b].sort().join(" "), fan = fans.get(pair) ?? fans.set(pair, []).get(pair)
     fan.push(...along)
-    if (link.label) worded.push([a, b, middle, link.label, width, fan])
+    if (link.label && !crowded) worded.push([a, b, middle, link.label, width, fan])
     near(link.a).push(line, link.b)
     near(link.b).push(line, link.a)
   }

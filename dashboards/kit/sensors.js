@@ -30,8 +30,9 @@ function line(row) {
     end = time + row.interval
   }
   flush()
+  const least = Math.max(3, Math.min(LEAST, WIDE / 3 / Math.max(1, row.gaps.length))) // many short gaps do not cover what was seen
   for (const [since, until] of row.gaps) {
-    const wide = Math.max(LEAST, x(until) - x(since))
+    const wide = Math.max(least, x(until) - x(since))
     made.append(svg("rect", { class: "blind", x: Math.min(Math.max(0, x(since)), WIDE - wide) + .5, y: .5, width: wide - 1, height: TALL - 1 }))
   }
   return made

@@ -10,7 +10,7 @@ from dashboards import counting, deciding, kit, owing, queries
 from dashboards.access.visitor import may
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
-from dashboards.packets import download, packets
+from dashboards.packets import ahead, download, packets
 from dashboards.page import Page, begin, text_of
 from records.formats import number
 from records.model import severity_word
@@ -27,15 +27,16 @@ def show(page: Page) -> None:
     """The whole page."""
     identity = st.query_params.get("id", "")
     found = queries.detail(page.store, identity) if identity else None
+    known = ahead(str(found.alert["id"])) if found else []
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
-            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet"}})
+            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet", "node"}})
         neighbours(page, identity)
         st.space("stretch")
         if found and st.button(page.say("alert.suppress"), key="suppress", disabled=not may("suppress")):
             st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
         if found:
-            download(page, found.alert)
+            download(page, found.alert, known)
     st.session_state["alert_shown"] = identity
     if found is None:
         reason = page.say("alert.missing_reason", id=identity) if identity else page.say("alert.unnamed")
@@ -61,7 +62,7 @@ def show(page: Page) -> None:
     with beside:  # these last: they look far back, and into packets
         strip(page, found)
     with below:
-        packets(page, found)
+        packets(page, found, known)
 
 
 def neighbours(page: Page, identity: str) -> None:
@@ -74,7 +75,7 @@ def neighbours(page: Page, identity: str) -> None:
         there = 0 <= place + step < len(queue)
         words = page.say(f"alert.{key}")
         if st.button(words, key=f"alert_{key}", icon=icon, type="tertiary", shortcut=letter, disabled=not there):
-            kept = {name: value for name, value in st.query_params.items() if name != "packet"}
+            kept = {name: value for name, value in st.query_params.items() if name not in {"packet", "node"}}
             st.switch_page("views/alert.py", query_params={**kept, "id": queue[place + step]})
     st.markdown(f":gray[{page.say('alert.place', place=number(place + 1), count=number(len(queue)))}]", width="content")
 

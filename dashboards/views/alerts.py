@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, deciding, kit, paging, queries
+from dashboards import choosing, counting, deciding, kit, paging, queries
 from dashboards.handover import handover
 from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, picked, remember, text_of
+from dashboards.queries import Filters
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.formats import number
@@ -29,18 +31,20 @@ FOREVER: Final = 1 << 63
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
-    remember("q", "level", "status", "assignee", "verdict", "after", place=PLACE)
+    remember("q", "level", "status", "assignee", "verdict", "after", choosing.NAME, place=PLACE)
     deciding.refused(page)
     visited = last_visit(page)
-    where = narrowed(page, visited)
-    if where is None:
+    wanted = narrowed(page, visited)
+    if wanted is None:
         return
+    where = queries.search(wanted)
     found, total = paging.read(PLACE, lambda after: queries.alerts(page.store, page.span, where, LISTED, after))
     rows = queries.rows(found)
     st.session_state["queue"] = [str(row["id"]) for row in rows]  # one alert's page goes on from here
-    chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
+    wanted_rows = set(choosing.chosen(page, st.session_state["queue"]))
+    chosen = [row for row in rows if row["id"] in wanted_rows]
     arrived(page, where)
-    second_line(page, page.count("list.total", total, total=number(total), shown=number(len(found))), len(chosen), visited)
+    second_line(page, page.count("list.total", total, total=number(total), shown=number(len(found))), len(chosen), wanted, visited)
     if not rows:
         nothing(page, where)
         return
@@ -51,7 +55,7 @@ def show(page: Page) -> None:
     data = {"head": head, "rows": listed(page, rows, visited), **choose}
     opened = kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     if opened:
-        st.switch_page("views/alert.py", query_params={**dict(st.query_params), "id": opened})
+        st.switch_page("views/alert.py", query_params={**{name: value for name, value in st.query_params.items() if name != choosing.NAME}, "id": opened})
     paging.turn(page, PLACE, len(rows), total, last_of(rows))
 
 
@@ -63,13 +67,14 @@ def arrived(page: Page, where: Condition) -> None:
         st.rerun()
 
 
-def second_line(page: Page, count: str, chosen: int, visited: int) -> None:
-    """How many there are; the switch for what is new; the text for the shift book, beneath where it is asked for."""
+def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: int) -> None:
+    """What is open, mine and new, with how many; how many are shown; the text for the shift book, beneath where it is asked for."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="second"):
+        views(page, wanted, visited)
         st.markdown(f"**{page.count('list.chosen', chosen, count=number(chosen))}** :gray[· {count}]" if chosen else f":gray[{count}]", width="content")
         st.space("stretch")
-        if visited:
-            fresh_only(page, visited)
+        if "new" in st.query_params and visited:
+            st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen, args=(page.whole.until - 1,))
         st.button(page.say("handover.button"), key="handover_button", icon=":material/assignment:", on_click=turned, args=("handover",))
     if st.query_params.get("handover"):
         texts = [{"language": code, "text": handover(page, code)} for code in sorted(LANGUAGES, key=lambda code: code != page.language)]
@@ -79,7 +84,7 @@ def second_line(page: Page, count: str, chosen: int, visited: int) -> None:
 
 def choose_rows(identities: list[str]) -> None:
     """What the boxes in the list say now."""
-    st.session_state["chosen"] = identities
+    choosing.choose(identities, PLACE)
 
 
 def leave_or_open() -> None:
@@ -87,12 +92,12 @@ def leave_or_open() -> None:
     identity = st.query_params.get("id")
     if identity and st.session_state.get("alert_shown") != identity:
         st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": identity})
-    for name in ("id", "packet"):
+    for name in ("id", "packet", "node"):
         if name in st.query_params:
             del st.query_params[name]
 
 
-def narrowed(page: Page, visited: int) -> Condition | None:
+def narrowed(page: Page, visited: int) -> Filters | None:
     """Search box, severities, status, who works on it, verdict; None where the search does not parse, after saying why."""
 
     def typed() -> None:
@@ -116,15 +121,17 @@ def narrowed(page: Page, visited: int) -> Condition | None:
         states = {code: page.say(f"list.{code}") for code in queries.STATUSES}
         status = picked("status", states, PLACE, "open", also=("after",), label=page.say("list.by_status"))
         people = {"": page.say("list.anybody"), queries.NOBODY: page.say("list.nobody")}
-        people |= {who: who for who in queries.assignees(page.store, page.span)}
+        people |= {who: who for who in (deciding.name(), *queries.assignees(page.store, page.span)) if who}
         assignee = picked("assignee", people, PLACE, also=("after",), label=page.say("list.by_assignee"))
         verdicts = {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}
         verdict = picked("verdict", verdicts, PLACE, also=("after",), label=page.say("list.by_verdict"))
     try:
-        return queries.search(queries.Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, visited if "new" in st.query_params else 0))
+        wanted = Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, visited if "new" in st.query_params else 0)
+        queries.search(wanted)
     except UsageError as error:
         kit.draw("unseen", {"title": page.say("list.unreadable"), "note": "", "rows": [("!", error.text(page.language))]}, "search_error")
         return None
+    return wanted
 
 
 def last_visit(page: Page) -> int:
@@ -140,19 +147,31 @@ def last_visit(page: Page) -> int:
     return int(known) if known.isdecimal() and len(known) <= len(str(FOREVER)) and int(known) < FOREVER else 0
 
 
-def fresh_only(page: Page, visited: int) -> None:
-    """A switch for what is new since then, and a way to say that it has been seen."""
+def views(page: Page, wanted: Filters, visited: int) -> None:
+    """What is mostly asked for, each with how many there are of it beside search and severity: its filters stand in the address as if picked one by one."""
+    me = deciding.name()
+    found = {"open": replace(wanted, status="open", assignee="", verdict="", since=0)}
+    found |= {"mine": replace(found["open"], assignee=me)} if me else {}
+    found |= {"new": replace(found["open"], since=visited)} if visited else {}
+    words = {
+        name: page.say(f"list.view.{name}", count=number(counting.total(page.store, "alert", queries.search(each), page.span))) for name, each in found.items()
+    }
 
-    def seen() -> None:
-        st.session_state["seen"] = str(page.whole.until - 1)
-        if "new" in st.query_params:
-            del st.query_params["new"]
+    def looked() -> None:
+        forget("status", "assignee", "verdict", "new", "after", place=PLACE)
+        st.query_params.update({"mine": {"assignee": me}, "new": {"new": "1"}}.get(str(st.session_state["looked_at"]), {}))
 
-    st.session_state["only_new"] = on = "new" in st.query_params
-    words = page.say("visit.how", moment=page.clock.moment(visited))
-    st.toggle(page.say("visit.only"), key="only_new", help=words, on_change=turned, args=("new",))
-    if on:
-        st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen)
+    st.session_state["looked_at"] = next((name for name, each in found.items() if each == wanted), None)
+    how = page.say("visit.how", moment=page.clock.moment(visited)) if visited else None
+    st.segmented_control(
+        page.say("list.views"), list(words), key="looked_at", format_func=lambda name: words[name], label_visibility="collapsed", help=how, on_change=looked
+    )
+
+
+def seen(until: int) -> None:
+    """What came up to this time has been seen."""
+    st.session_state["seen"] = str(until)
+    forget("new", "after", place=PLACE)
 
 
 def turned(name: str) -> None:

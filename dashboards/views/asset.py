@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import comparing, counting, inventory, kit, queries
+from dashboards import comparing, counting, inventory, kit, queries, trend
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
 from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
-from dashboards.reference import object_words
-from detectors.phrases import ACTING, deed, listed, measured
+from dashboards.reference import deed_words, object_words
+from detectors.phrases import ACTING, listed, measured
 from records.assets import changes_of, contested
 from records.effects import EFFECTS, NUMBER
 from records.facts import ADDRESS, MOST_TEXT, is_cut
@@ -20,6 +20,7 @@ from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
 from records.wording import device_words, role_words, say, say_or, source_words
+from sensors.protocol import title_of
 
 if TYPE_CHECKING:
     from dashboards.inventory import Talk
@@ -54,6 +55,7 @@ def show(page: Page) -> None:
             st.switch_page("views/network.py", query_params={**dict(st.query_params), "asset": whole.id})
     left, right = st.columns([1.05, 1], gap="large")
     with left:
+        risk(page, row)
         if alerts:
             open_alerts(page, risky, alerts)
         peers(page, talks)
@@ -94,6 +96,16 @@ def headline(page: Page, asset: Asset, risky: list[dict[str, Any]], alerts: int,
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, "facts": told, **words}, "headline")
 
 
+def risk(page: Page, row: dict[str, Any]) -> None:
+    """How its risk went, day by day."""
+    found = trend.of(page, row)
+    if found.way == "none":
+        return
+    before, week = (found.with_any(part) for part in (found.days[: trend.WEEK], found.days[trend.WEEK :]))
+    note = page.say("trend.too_short") if found.way == "short" else page.say("trend.weeks", week=number(week), before=number(before))
+    kit.draw("trend", {"title": page.say("trend.title"), "note": note, **trend.drawn(page, found)}, "trend")
+
+
 def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
     """Its open alerts, worst first."""
     lines: list[list[Any]] = []
@@ -121,12 +133,13 @@ def peers(page: Page, talks: list[Talk]) -> None:
     for talk in talks[:PEERS]:
         effects = sorted(talk.effects, key=lambda effect: (access_of(effect) not in ACTING, -talk.effects[effect]))
         name = known.get(talk.peer or "", talk.name)
+        words = page.say("trail.comma").join(deed_words(effect, page.language) for effect in effects)
         lines.append(
             [
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
                 {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
-                {"text": page.say("trail.comma").join(deed(effect, page.language) for effect in effects), "access": access_of(effects[0]), "kind": "plain"},
-                {"text": " ".join(talk.protocols), "kind": "short"},
+                {"text": words, "access": access_of(effects[0]), "kind": "plain"},
+                {"text": page.say("trail.comma").join(map(title_of, talk.protocols)), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},
             ]
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, inventory, kit, paging, queries
+from dashboards import choosing, counting, inventory, kit, paging, queries, trend
 from dashboards.inventory import FACETS, NONE, SORTS
 from dashboards.page import Page, begin, newer, picked, remember, typed
 from records.addresses import is_mac
@@ -16,6 +16,7 @@ from records.wording import device_words, role_words, say_or
 
 if TYPE_CHECKING:
     from dashboards.inventory import Risk
+    from dashboards.trend import Trend
     from records.search import Condition
 
 PAGE: Final = ("assets", 3)
@@ -26,7 +27,7 @@ ADDRESSES = 3  # of an asset that are listed
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("q", "sort", "risky", "after", *FACETS, place=PLACE)
+    remember("q", "sort", "risky", "after", choosing.NAME, *FACETS, place=PLACE)
     if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
@@ -35,10 +36,13 @@ def show(page: Page) -> None:
     if where is None:
         return
     found, total = paging.read(PLACE, lambda after: inventory.assets(page.store, where, sort, after))
-    lines = [line(page, row, inventory.risk_of(row, known)) for row in queries.rows(found)]
-    head = [page.say(f"assets.{name}") for name in ("name", "addresses", "role", "device", "zone", "criticality", "alerts", "last", "first")]
+    rows = queries.rows(found)
+    ways = trend.trends(page, rows)
+    lines = [line(page, row, inventory.risk_of(row, known), way) for row, way in zip(rows, ways, strict=True)]
+    head = [page.say(f"assets.{name}") for name in ("name", "addresses", "role", "device", "zone", "criticality", "alerts", "trend", "last", "first")]
     note = page.count("assets.count", total, count=number(total))
     data = {"title": page.say("page.assets"), "note": note, "head": head, "rows": lines, "empty": page.say("assets.none")}
+    data |= choosing.rows(page, [str(row["id"]) for row in rows])
     kit.follow("table", data, "table")
     paging.turn(page, PLACE, len(lines), total, str(found["id"].iloc[-1]) if len(found) else "")
 
@@ -73,7 +77,7 @@ def value_words(page: Page, name: str, value: str) -> str:
     return say_or(f"dashboard.assets.matters.{value}", page.language, value) if name == "criticality" else value
 
 
-def line(page: Page, row: dict[str, Any], risk: Risk | None) -> list[Any]:
+def line(page: Page, row: dict[str, Any], risk: Risk | None, way: Trend) -> list[Any]:
     """One asset."""
     own = sorted(row["addresses"] or (), key=is_mac)
     place = [page.say("assets.of_level", level=row["level"])] if row["level"] is not None else []
@@ -88,6 +92,7 @@ def line(page: Page, row: dict[str, Any], risk: Risk | None) -> list[Any]:
         {"text": row["zone"] or "", "sub": " ".join(place)},
         value_words(page, "criticality", row["criticality"]) if row["criticality"] else "",
         {"text": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)), "severity": risk.level} if risk else "",
+        {"text": "", "trend": trend.drawn(page, way)},
         moment(page, int(row["last"])),
         moment(page, int(row["first"])),
     ]

@@ -1,6 +1,6 @@
 """Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps; or what one agency may see of it, and no
-more: that is all that an account of an agency is shown. Levels are decided, forms filled in and supplements opened here. Releasing needs the private key, which
-is not kept where a browser reaches: it is done from the command line.
+more: that is all that an account of an agency is shown. Levels are decided, forms filled in, supplements opened and warnings issued here. Releasing needs the
+private key, which is not kept where a browser reaches: it is done from the command line.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dashboards.access.visitor import demand, may, visitor
 from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
+from dashboards.warning import warnings
 from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.nesting import period
@@ -47,7 +48,9 @@ def show(page: Page) -> None:
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
     late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested is not None for each in found)
-    headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
+    issued = warned.warnings(page.store)
+    overdue = sum(warned.overdue(row, now) for row in issued)
+    headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested, overdue=overdue)
     person(page)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
@@ -64,7 +67,7 @@ def show(page: Page) -> None:
     empty_year(page, now)
     if found:
         form(page, found[:MOST])
-    warnings(page, now)
+    warnings(page, issued, now)
 
 
 def own() -> str:
@@ -126,10 +129,11 @@ def cut(page: Page, total: int) -> str:
     return page.say("activity.cut", shown=MOST, total=total) if total > MOST else ""
 
 
-def headline(page: Page, left: int, *, late: int, contested: int, waiting: int = 0) -> None:
-    """The worst thing first: what is late, else what waits. `left`: what is open."""
-    level = "critical" if late else "high" if waiting or contested else "none"
-    parts = [page.say(f"duties.{name}", count=count) for name, count in (("late", late), ("waiting", waiting), ("contested", contested)) if count]
+def headline(page: Page, left: int, *, late: int, contested: int, waiting: int = 0, overdue: int = 0) -> None:
+    """The worst thing first: what is late, else what waits. `left`: what is open; `overdue`: warnings whose next step is."""
+    level = "critical" if late else "high" if waiting or contested or overdue else "none"
+    told = ("late", late), ("waiting", waiting), ("contested", contested), ("warnings_late", overdue)
+    parts = [page.say(f"duties.{name}", count=count) for name, count in told if count]
     sentence = " · ".join(parts) or page.say("duties.quiet", count=left)
     kit.draw(
         "headline", {"level": level, "plain": True, "meta": [], "tag": page.say("duties.tag"), "sentence": sentence, "reason": page.say("duties.clock")}, "top"
@@ -251,27 +255,6 @@ def _supplemented(due: Due) -> None:
 def called(page: Page, due: Due) -> str:
     """What a form is called among others."""
     return f"{getattr(due.duty.title, page.language)} · {due.case}"
-
-
-def warnings(page: Page, now: int) -> None:
-    """Warnings, why they were issued, what came of them and when the next step is due."""
-    head = [page.say(f"duties.{name}") for name in ("colour", "warns", "receiver", "status", "next")]
-    found = warned.warnings(page.store)
-    against = warned.contested(page.store, found[:MOST])
-    rows = [warning(page, row, now, against.get(row["id"])) for row in found[:MOST]]
-    told = {"title": page.say("duties.warnings"), "note": cut(page, len(found)) or page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
-    kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
-
-
-def warning(page: Page, row: dict[str, Any], now: int, against: tuple[str, int, str] | None) -> list[Any]:
-    """One of them."""
-    steps = {each: say(f"warning.status.{each}", page.language) for each in warned.STEPS}
-    times = " · ".join(f"{words} {page.clock.moment(row[each])}" for each, words in steps.items() if row[each] is not None)
-    due = page.clock.moment(row["due"]) if row["due"] else "–"
-    following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if warned.overdue(row, now) else due
-    status = {"text": warned.standing(row, against, page.language), "sub": times} | ({"severity": "high"} if against else {})
-    why = {"text": row["title"], "sub": " · ".join(warned.reasons(row, page.language))}
-    return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], status, following]
 
 
 show(begin())

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import streamlit as st
 
-from dashboards import counting, explorer, kit, paging, queries, rolling
+from dashboards import choosing, counting, explorer, kit, paging, queries, rolling
 from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
 from dashboards.page import Page, begin, choice, forget, newer, picked, remember, typed
-from dashboards.reference import object_words
-from detectors.phrases import action, deed, listed, measured, who
+from dashboards.reference import deed_words, object_words
+from detectors.phrases import action, listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
@@ -35,7 +35,7 @@ SHORTEST: Final = 1_000 * MILLISECOND  # a span that can be chosen by a drag
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("q", "view", "part", "field", "point", "after", place=PLACE)
+    remember("q", "view", "part", "field", "point", "after", choosing.NAME, place=PLACE)
     if not counting.total(page.store, "activity"):
         words = page.say("explore.nothing")
         kit.draw("table", {"title": page.say("page.explore"), "note": "", "head": [], "rows": [], "empty": words}, "table")
@@ -141,10 +141,11 @@ def table(page: Page, span: Span, where: Condition, text: str) -> None:
     found, total = paging.read(PLACE, lambda after: explorer.activities(page.store, span, where, after))
     left, right = st.columns([4.2, 1], gap="medium")
     with left:
-        lines = [activity_row(page, row) for row in queries.rows(found)]
+        shown = queries.rows(found)
+        lines = [activity_row(page, row) for row in shown]
         head = [page.say(f"activity.{name}") for name in HEAD]
         words = {"title": page.say("explore.rows"), "note": page.count("activity.count", total, count=number(total)), "empty": page.say("explore.none")}
-        kit.follow("table", {"head": head, "rows": lines, **words}, "table")
+        kit.follow("table", {"head": head, "rows": lines, **words, **choosing.rows(page, [str(row["id"]) for row in shown])}, "table")
         paging.turn(page, PLACE, len(lines), total, str(found["id"].iloc[-1]) if len(found) else "")
     with right:
         counts(page, span, where, text)
@@ -179,7 +180,7 @@ def value_words(page: Page, field: str, value: str) -> str:
     """A value with its words, where it has some."""
     if field == "ot.access":
         return page.say(f"access.{value}")
-    return deed(value, page.language) if field == "ot.effect" else value
+    return deed_words(value, page.language) if field == "ot.effect" else value
 
 
 def value(page: Page, span: Span, text: str, blind: list[dict[str, Any]]) -> None:

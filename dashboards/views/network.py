@@ -9,8 +9,8 @@ import streamlit as st
 from dashboards import conduits as zoning
 from dashboards import counting, inventory, kit, queries, topology
 from dashboards.page import Page, begin, choice, forget, newer, remember
+from dashboards.reference import deed_words
 from dashboards.topology import QUIET, STRENGTH
-from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
 from records.formats import duration, number
 from records.wording import role_words
@@ -192,7 +192,7 @@ def effect_words(page: Page, link: Link, access: str) -> str:
     """What is asked over a link, of one access or of all."""
     chosen = {effect: count for effect, count in link.effects.items() if not access or EFFECTS[NUMBER.get(effect, NUMBER["unknown"])].access == access}
     ordered = sorted(chosen, key=lambda effect: -chosen[effect])[:6]
-    return page.say("trail.comma").join(f"{deed(effect, page.language)} × {number(chosen[effect])}" for effect in ordered)
+    return page.say("trail.comma").join(f"{deed_words(effect, page.language)} × {number(chosen[effect])}" for effect in ordered)
 
 
 def links(page: Page, made: Network, chosen: Node | None) -> None:
@@ -215,13 +215,13 @@ def links(page: Page, made: Network, chosen: Node | None) -> None:
 
 def conduits(page: Page, made: Network) -> None:
     """What passes between zones, and whether the policy lets it."""
-    found = zoning.conduits(page.store, page.span, made.nodes, made.own)
+    found = zoning.conduits(page.store, made.rows, made.nodes, made.own)
     if not any(node.zone for node in made.nodes):
         return
     comma = page.say("trail.comma")
 
     def deeds(effects: dict[str, int]) -> str:
-        return comma.join(deed(effect, page.language) for effect in sorted(effects, key=lambda effect: -effects[effect])[:DEEDS])
+        return comma.join(deed_words(effect, page.language) for effect in sorted(effects, key=lambda effect: -effects[effect])[:DEEDS])
 
     lines: list[list[Any]] = []
     for each in found[:LISTED]:
@@ -229,7 +229,7 @@ def conduits(page: Page, made: Network) -> None:
         policy = {"text": page.say(f"network.{state}", effects=deeds(each.barred)), "kind": "plain", **({"access": "command"} if each.barred else {})}
         protocols = comma.join(title_of(name) for name in sorted(each.protocols, key=lambda name: -each.protocols[name]))
         ends = [zone or page.say("network.no_zone") for zone in (each.source, each.destination)]
-        numbers = [{"text": number(count), "kind": "number"} for count in (len(each.talks), each.count)]
+        numbers = [{"text": number(count), "kind": "number"} for count in (each.talks, each.count)]
         lines.append([*ends, protocols, deeds(each.effects), policy, *numbers])
     note = page.say("activity.cut", shown=LISTED, total=number(len(found))) if len(found) > LISTED else ""
     head = [page.say(f"network.{name}") for name in ("from_zone", "to_zone", "protocols", "effects", "policy", "talks", "operations")]

@@ -15,6 +15,7 @@ from records.formats import MINUTE, duration, number, share_missed, share_seen, 
 from records.wording import role_words, say
 from sensors.blindness import spot_words
 from sensors.blindspots import ONE_WAY
+from sensors.protocol import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,7 @@ def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
     names = list(dict.fromkeys((*spoken, *(was_spoken or ()))))
     if names:
         note = page.say("activity.cut", shown=PROTOCOLS, total=number(len(names))) if len(names) > PROTOCOLS else ""
-        rows = [_row(page, name, spoken, was_spoken) | {"access": "", "name": name} for name in names[:PROTOCOLS]]
+        rows = [_row(page, name, spoken, was_spoken) | {"access": "", "name": title_of(name)} for name in names[:PROTOCOLS]]
         kit.draw("access", {**keys, "title": page.say("access.by_protocol"), "note": note, "rows": rows}, "protocol")
 
 

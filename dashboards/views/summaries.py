@@ -53,15 +53,18 @@ def show(page: Page) -> None:
 
 
 def making(page: Page, heads: list[dict[str, Any]]) -> None:
-    """Which period of which site, and the button. Sites are those that were looked at lately, and those that there are reports of."""
+    """Which period of which site, and the button; for whoever may make none, only that. Sites are those that were looked at lately, and those that there
+    are reports of.
+    """
+    if not may("report"):
+        st.markdown(f":gray[{page.say('reports.may_not')}]")
+        return
     sites = sorted({*known_sites(page.store, page.whole.until - LOOKED_AT), *(str(row["site"]) for row in heads if row["problem"] is None and row["site"])})
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="making"):
         kind = picked("kind", {each: say(f"report.title.{each}", page.language) for each in KINDS}, PLACE, "weekly", 230)
         which = picked("which", {each: page.say(f"reports.{each}") for each in WHICH}, PLACE, "over", 230)
         site = picked("site", {"": page.say("reports.all_sites"), **{each: each for each in sites}}, PLACE, width=260) if len(sites) > 1 else ""
-        st.button(page.say("reports.run"), key="run", type="primary", disabled=not may("report"), on_click=run, args=(kind, which, site))
-        if not may("report"):
-            st.markdown(f":gray[{page.say('reports.may_not')}]")
+        st.button(page.say("reports.run"), key="run", type="primary", on_click=run, args=(kind, which, site))
 
 
 def run(kind: str, which: str, site: str) -> None:

@@ -11,21 +11,25 @@ from dashboards.access.visitor import may
 from dashboards.page import Page, begin, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
-from detectors.tuning import SHIFT
 from records.errors import BalefireError
-from records.formats import number
+from records.formats import number, share_seen
+from records.query import Query
+from records.search import And, Exists, Match
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book
     from dashboards.trying import Tried
     from detectors.backtest import Result
     from detectors.confirmed import Lost
+    from detectors.curves import Curve
     from detectors.rulebook.rule import Rule
     from detectors.tuning import Bound, Step
 
 PAGE: Final = ("tuning", "rulebook")
 PLACE: Final = PAGE[0]
 SHOWN: Final = 12  # assets, confirmed alerts
+FEW: Final = 10  # alerts, of which one more or less says little
+SEEN: Final = 0.9  # of the time, below which it is told how little was seen
 
 
 def show(page: Page) -> None:
@@ -66,46 +70,103 @@ def numbers(page: Page, book: Book, rule: Rule) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         names = {at: page.say("tuning.bound", name=bound.name, value=str(bound.value), line=bound.line) for at, bound in found.items()}
         bound = found[picked("bound", names, PLACE, default="0", width=360, also=("curve", "value"))]
+    with st.spinner(page.say("tuning.judging")):
+        curve = trying.curve(page, book, rule, bound, "curve" in st.query_params)
+    if curve is None:
         if st.button(page.say("tuning.work_out"), key="work_out"):
             st.query_params["curve"] = "1"  # so that the view can be sent
-    if "curve" not in st.query_params:
+            st.rerun()
         st.markdown(f":gray[{page.say('tuning.ask')}]")
         return
-    with st.spinner(page.say("tuning.judging")):
-        steps = trying.curve(page.store, book, rule, bound, page.span)
-        chosen(page, book, rule, bound, steps)
+    chosen(page, book, rule, bound, curve)
 
 
-def chosen(page: Page, book: Book, rule: Rule, bound: Bound, steps: list[Step]) -> None:
-    """The slider, what the value under it would change, and all values in a table."""
+def chosen(page: Page, book: Book, rule: Rule, bound: Bound, curve: Curve) -> None:
+    """The curve, the slider, what the value under it would change, and all values in a table."""
+    steps, looked = curve.steps, curve.window
     now = next(step for step in steps if step.value == bound.value)
     step = now
     if len(steps) > 1:
         step = slid(page, bound, {str(each.value): each for each in steps}, f"value_{rule.id}_{bound.start}")
-    shifts = max(1.0, page.span.length / SHIFT)
     line = tuning.moved(book.texts[rule.file], bound, step.value).splitlines()[bound.line - 1].strip()
+    shift, before = (looked.rate(each.shifts) for each in (step, now))
+    by_shift = shift is not None and before is not None
+    counts = {"shift": rate(shift), "before": rate(before)} if by_shift else {"shift": number(step.alerts), "before": number(now.alerts)}
     words = {
         "tag": page.say("tuning.lost", count=number(len(step.lost))) if step.lost else page.say("tuning.none_lost"),
-        "sentence": page.say("tuning.sentence", line=line, shift=rate(step.fires / shifts), before=rate(now.fires / shifts)),
+        "sentence": page.say("tuning.sentence" if by_shift else "tuning.sentence_whole", line=line, **counts),
         "reason": page.say("tuning.where", file=book.places.get(rule.file, rule.id), line=bound.line),
     }
     kit.draw("headline", {"level": "critical" if step.lost else "none", "plain": True, "meta": [], **words}, "chosen_value")
-    most = max(each.fires for each in steps) or 1
-    rows = [
-        [
-            {"text": str(each.value), "kind": "number", "sub": page.say("tuning.now") if each is now else ""},
-            {"text": rate(each.fires / shifts), "kind": "number"},
-            {"text": number(each.fires), "bar": each.fires / most},
-            {"text": number(len(each.lost)) if each.lost else "", "severity": "critical" if each.lost else "", "kind": "number"},
-            {"text": number(len(each.thinned)) if each.thinned else "", "kind": "number"},
-        ]
-        for each in steps
-    ]
-    head = [page.say(f"tuning.{name}") for name in ("number", "per_shift", "findings", "confirmed_lost", "confirmed_thinned")]
-    kit.draw(
-        "table", {"title": page.say("tuning.curve"), "note": page.say("tuning.shifts", count=rate(shifts)), "head": head, "rows": rows, "empty": ""}, "curve"
-    )
+    doubts = doubted(page, curve, now, rule)
+    if asked := kit.watch("curve", drawn(page, curve, now, step), "curve", "value").get("value"):
+        st.query_params["value"] = str(asked)
+        st.rerun()
+    if doubts:
+        kit.draw("unseen", {"title": page.say("tuning.doubts"), "note": "", "rows": [("!", words) for words in doubts]}, "doubts")
+    kit.draw("table", {"title": page.say("tuning.by_value"), "note": "", "empty": "", **table(page, curve, now)}, "values")
     confirmed(page, step.lost)
+
+
+def drawn(page: Page, curve: Curve, now: Step, step: Step) -> dict[str, Any]:
+    """The curve as it is drawn: a column a value."""
+    tall = [each.shifts if curve.window.whole else each.alerts for each in curve.steps]
+    columns: list[dict[str, Any]] = []
+    for each, high in zip(curve.steps, tall, strict=True):
+        told = curve.window.rate(each.shifts)
+        lost = page.say("tuning.lost", count=number(len(each.lost))) if each.lost else ""
+        columns.append(
+            {
+                "value": str(each.value), "text": number(each.alerts) if told is None else rate(told), "share": high / (max(tall) or 1),
+                "lost": number(len(each.lost)) if each.lost else "", "lostWords": lost, "now": page.say("tuning.now") if each is now else "",
+                "chosen": each is step,
+            }
+        )  # fmt: skip
+    title = page.say("tuning.curve" if curve.window.rate(0) is not None else "tuning.curve_whole")
+    return {
+        "title": title,
+        "note": looked(page, curve),
+        "columns": columns,
+        "words": page.say("tuning.lost_key") if any(each.lost for each in curve.steps) else "",
+    }
+
+
+def looked(page: Page, curve: Curve) -> str:
+    """What the curve is made of: until when, how many shifts, how many hours were seen, and when it was worked out."""
+    window = curve.window
+    told = {"until": page.clock.moment(window.until - (not window.whole)), "hours": f"{window.hours:,.1f}", "shifts": number(len(window.starts))}
+    made = page.say("tuning.made", moment=page.clock.moment(curve.made)) if curve.made else ""
+    return page.say("tuning.looked_at" if window.whole else "tuning.looked_whole", **told) + made
+
+
+def doubted(page: Page, curve: Curve, now: Step, rule: Rule) -> list[str]:
+    """Why not to rely on the curve too much."""
+    window, most = curve.window, max(each.alerts for each in curve.steps)
+    told = [page.say("tuning.no_shift")] if window.rate(0) is None else []
+    share = window.seen / max(1, window.until - window.since)
+    told += [page.say("tuning.little_seen", share=share_seen(100 * share, page.language))] if share < SEEN else []
+    told += [page.say("tuning.few", count=number(now.alerts), most=number(most))] if most < FEW else []
+    hidden = page.store.count("finding", Query(window.since, window.until, And((Match("rule", rule.id, cased=True), Exists("suppressions")))))
+    return told + ([page.count("tuning.hidden", hidden, count=number(hidden))] if hidden else [])
+
+
+def table(page: Page, curve: Curve, now: Step) -> dict[str, Any]:
+    """All values, in numbers."""
+    rows: list[list[Any]] = []
+    for each in curve.steps:
+        told = curve.window.rate(each.shifts)
+        rows.append(
+            [
+                {"text": str(each.value), "kind": "number", "sub": page.say("tuning.now") if each is now else ""},
+                {"text": "–" if told is None else rate(told), "kind": "number"},
+                {"text": number(each.alerts), "kind": "number"},
+                {"text": number(each.fires), "kind": "number"},
+                {"text": number(len(each.lost)) if each.lost else "", "severity": "critical" if each.lost else "", "kind": "number"},
+                {"text": number(len(each.thinned)) if each.thinned else "", "kind": "number"},
+            ]
+        )
+    names = ("number", "per_shift", "alerts", "findings", "confirmed_lost", "confirmed_thinned")
+    return {"head": [page.say(f"tuning.{name}") for name in names], "rows": rows}
 
 
 def slid(page: Page, bound: Bound, by_value: dict[str, Step], key: str) -> Step:
@@ -119,9 +180,11 @@ def slid(page: Page, bound: Bound, by_value: dict[str, Step], key: str) -> Step:
     return by_value[str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), key=key, on_change=moved))]
 
 
-def rate(value: float) -> str:
-    """A rate with as many digits as it deserves."""
-    return number(round(value)) if value >= 10 or value == round(value) else f"{value:.1f}"
+def rate(value: float | None) -> str:
+    """A rate with as many digits as it deserves; what is more than nothing is never told as nothing."""
+    if value is None:
+        return "–"
+    return number(round(value)) if value >= 10 or value == round(value) else f"{value:.1f}" if value >= 0.05 else "< 0.1"
 
 
 def confirmed(page: Page, lost: tuple[Lost, ...] | list[Lost]) -> None:

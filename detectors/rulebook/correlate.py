@@ -106,7 +106,7 @@ def _cases(reading: Reading, table: Table) -> Iterator[Case]:
 
 def _try_cases(reading: Reading, rule: Rule) -> None:
     """Cases are those of what is written: a filter of a site puts no rule out of force."""
-    if not rule.cases or reading.blocked:
+    if not rule.cases or reading.blocked or not reading.tries:
         return
     fresh = filtered(rule).match
     each = [*(case.rows for case in rule.cases), ordinary(rule.table)]

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 
-def open_store(where: str, write: bool = False, period: str = "day") -> Store:
+def open_store(where: str, write: bool = False, period: str = "day", beside: bool = False) -> Store:
     """The store at `where`, a directory or the address of an Elasticsearch; it is made where `write` and it is not there.
 
-    `period` (day, week, month) is the span of an index where an Elasticsearch is made. Raises UsageError, StoreError.
+    `beside`: to write in turn with whoever writes rows there; an Elasticsearch has any number of writers. `period` (day, week, month) is the span of an index
+    where an Elasticsearch is made. Raises UsageError, StoreError.
     """
     if where.casefold().startswith(("http://", "https://")):
         from records.store.elastic import ElasticStore
@@ -24,4 +25,4 @@ def open_store(where: str, write: bool = False, period: str = "day") -> Store:
         raise UsageError("store.scheme", where=where)
     from records.store.embedded import EmbeddedStore  # DuckDB is slow to import, and only stores need it
 
-    return EmbeddedStore(Path(where).expanduser(), write)
+    return EmbeddedStore(Path(where).expanduser(), write, beside)

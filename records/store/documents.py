@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # one encoder: making one takes longer than a small document
+_spaced: Final = json.JSONEncoder(ensure_ascii=False).encode
 OWN: Final = "balefire"
 LONGEST: Final = 8191  # characters: a term has 32,766 octets at most, and a character four
 PART: Final = 8192  # rows that are Python objects at a time
@@ -179,10 +180,16 @@ def table_of(table: Table, sources: Sequence[Mapping[str, Any]], names: Sequence
     wanted: list[Any] = [schema.field(name) for name in names or table.names]
     fields = {field.name: field for field in table.fields}
     holders: dict[tuple[str, ...], list[Any]] = {(): list(sources)}
+    told: dict[tuple[str, ...], set[str]] = {}  # what any of them has: most columns of most rows are absent, and cost nothing
     columns: list[Any] = []
     for each in wanted:
         branches, leaf = place(each.name)
-        columns.append(_column(fields[each.name], each.type, [holder.get(leaf) for holder in _holders(holders, branches)]))
+        found = _holders(holders, branches)
+        if branches not in told:
+            told[branches] = set[str]().union(*found)
+        columns.append(
+            _column(fields[each.name], each.type, [holder.get(leaf) for holder in found]) if leaf in told[branches] else pa.nulls(len(found), each.type)
+        )
     return pa.table(columns, schema=pa.schema(wanted))
 
 
@@ -201,7 +208,7 @@ def _column(field: Field, kind: Any, values: list[Any]) -> Any:
     if field.type == "double":
         values = [None if value is None else float(value) for value in values]
     elif field.type == "json":
-        values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+        values = [None if value is None else _spaced(value) for value in values]
     return array(values, kind)
 
 

@@ -1,6 +1,7 @@
 """The embedded store: one directory with Parquet files by event day and one SQLite database, DuckDB as the query engine over both.
 
-A commit is visible when its SQLite transaction is; a file that the manifest does not name does not count. One process writes, any number read.
+A commit is visible when its SQLite transaction is; a file that the manifest does not name does not count. One process writes rows, any number read;
+whoever keeps house opens it `beside` that one, and both write in turn.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 import time
 from dataclasses import replace
 from hashlib import sha256
@@ -28,7 +28,7 @@ from records.store.engine import FILES, ROWS, Engine
 from records.store.kept import KeptRows
 from records.store.manifest import Manifest, guard
 from records.store.merging import ALIAS
-from records.store.place import check_place, locked
+from records.store.place import Turn, check_place, locked
 from records.store.relabelling import relabel_files, relabelled, renew
 from records.store.releases import releases
 from records.store.retiring import IN_PARQUET
@@ -38,7 +38,7 @@ from records.store.sql import Statement, sort_field
 from records.store.upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from records.model import Alert, Suppression
@@ -59,30 +59,35 @@ class EmbeddedStore:
 
     spool: Spool | None = None
 
-    def __init__(self, path: Path, write: bool = False) -> None:
+    def __init__(self, path: Path, write: bool = False, beside: bool = False) -> None:
         self.path = path.absolute()
         self._lock: int | None = None
-        self._writing = threading.Lock()
+        self._turn: Turn | None = None
         with guard(self.path):
             check_place(self.path, write)
             if write:
-                self._lock = locked(self.path)
+                self._lock = None if beside else locked(self.path)
+                self._turn = Turn(self.path)
         try:
-            upgrade(self.path, write)
-            self._manifest = Manifest(self.path, write)
+            with self._turn.taken() if self._turn else contextlib.nullcontext():
+                upgrade(self.path, write and not beside)
+                self._manifest = Manifest(self.path, write)
         except BaseException:
             self._unlock()
             raise
         self._engine = Engine(self.path)
         self._kept = KeptRows(self._manifest)
         if write:
-            with guard(self.path):
+            with self._writing():
                 parquet.sweep(self.path, self._manifest, time.time())
 
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
 
     def close(self) -> None:
         """Let go of files and locks."""
@@ -304,14 +309,21 @@ class EmbeddedStore:
 
     def check_rights(self) -> None:
         """Raises StoreError for a store that was opened to read: who could open it to write may."""
-        if self._lock is None:
+        if self._turn is None:
             raise StoreError("store.reading", path=self.path)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Generator[None]:
+        """It is our turn; what fails meanwhile is a StoreError."""
+        self.check_rights()
+        assert self._turn is not None  # noqa: S101 - else there would be no right
+        with guard(self.path), self._turn.taken():
+            yield
 
     def write(self, commit: Commit) -> Written:
         """Write one commit, atomically."""
-        self.check_rights()
         made: list[str] = []
-        with self._writing, guard(self.path):
+        with self._writing():
             try:
                 written, days = self._write(commit, made)
             except BaseException:
@@ -369,8 +381,7 @@ class EmbeddedStore:
 
     def thin(self, most: int, before: int) -> int:
         """Bound what is kept of packets by size and age; for how many findings it went."""
-        self.check_rights()
-        with self._writing, self._manifest.transaction():
+        with self._writing(), self._manifest.transaction():
             return packets.thin(self._manifest, most, before, time.time_ns())
 
     def expired(self, before: int) -> dict[str, int]:
@@ -379,8 +390,7 @@ class EmbeddedStore:
 
     def retire(self, before: int, by: str = ITSELF) -> dict[str, int]:
         """Drop whole days (and documents) whose end and last write are both before this time; how many rows went, by table."""
-        self.check_rights()
-        with self._writing, self._manifest.transaction():
+        with self._writing(), self._manifest.transaction():
             return retiring.retire(self.path, self._manifest, before, by, time.time_ns())
 
     def notes(self) -> dict[str, int]:
@@ -389,8 +399,7 @@ class EmbeddedStore:
 
     def note(self, name: str, value: int, was: int | None) -> bool:
         """Note a number, if what was noted under the name is still `was`."""
-        self.check_rights()
-        with self._writing, self._manifest.transaction():
+        with self._writing(), self._manifest.transaction():
             if self._manifest.number(f"{NOTE}{name}") != was:
                 return False
             self._manifest.set_number(f"{NOTE}{name}", value)
@@ -398,15 +407,13 @@ class EmbeddedStore:
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are: they come from another store."""
-        self.check_rights()
-        with self._writing, self._manifest.transaction():
+        with self._writing(), self._manifest.transaction():
             restore(self._manifest, table, rows, time.time_ns())
 
     def relabel(self, table: str, change: Callable[[pa.Table], pa.Table], since: int) -> int:
         """Other labels for activities, points or findings from this time on; how many have others now."""
-        self.check_rights()
         kind = _table(table)
-        with self._writing, guard(self.path):
+        with self._writing():
             if table in IN_PARQUET:
                 return relabel_files(self.path, self._manifest, kind, change, since)
             rows, differ = relabelled(kind, self.read(table, Query(since=since)), change)
@@ -417,14 +424,13 @@ class EmbeddedStore:
 
     def renew(self, table: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
         """Put each flat row of a table that may change as `change` gives it."""
-        self.check_rights()
-        with self._writing, self._manifest.transaction():
+        with self._writing(), self._manifest.transaction():
             return renew(self._manifest, table, change, time.time_ns())
 
     def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
         """Make decisions, all or none; the writer's lock is for rows, so this goes on beside it and needs only the right to write."""
         with contextlib.ExitStack() as stack:
-            manifest = self._manifest if self._lock is not None else stack.enter_context(contextlib.closing(Manifest(self.path, write=True)))
+            manifest = self._manifest if self._turn is not None else stack.enter_context(contextlib.closing(Manifest(self.path, write=True)))
             with manifest.transaction():
                 if newest is not None and newest != manifest.number("newest"):
                     raise ConflictError("conflict.newest")

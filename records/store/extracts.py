@@ -17,6 +17,7 @@ import pyarrow.parquet
 from records.effects import LOOKING
 from records.formats import DAY, HOUR
 from records.search import And, Match, Not, Or, field_of
+from records.store.columns import address_key
 from records.store.engine import FILES
 from records.store.place import sync
 from records.store.sql import Statement, quote
@@ -181,15 +182,16 @@ def answering(table: Table, query: Query, fields: Sequence[str], total: str, int
     """The extract that tells as much as all rows: these fields of what matches, in buckets of so long (0: in one), summing `total`."""
     if table.name != "activity" or total not in ("", COUNT) or query.ids is not None:
         return None
-    told = _fields_of(table, query.where or And(()))
+    where = query.where or And(())
+    told, addresses = _fields_of(table, where), _addresses_of(table, where)
     if told is None:
         return None
-    named = told | {field_of(table, name).name for name in fields}
+    named = told | {field_of(table, each.field).name for each in addresses} | {field_of(table, name).name for name in fields}
     return next((each for each in SUMMED if named <= set(each.fields) and interval % each.step == 0), None)
 
 
 def _fields_of(table: Table, where: Condition) -> set[str] | None:
-    """The fields that a condition asks about; None where one of them is compared by what extracts do not have: the sortable form of an address."""
+    """The fields that a condition asks about, but for addresses that are one; None where an address is compared otherwise: extracts have no sortable form."""
     match where:
         case And(parts) | Or(parts):
             found = [_fields_of(table, part) for part in parts]
@@ -198,7 +200,20 @@ def _fields_of(table: Table, where: Condition) -> set[str] | None:
             return _fields_of(table, part)
         case _:
             known = field_of(table, where.field)
-            return None if known.type == "ip" else {known.name}
+            if known.type != "ip":
+                return {known.name}
+            return set() if isinstance(where, Match) and not known.many else None
+
+
+def _addresses_of(table: Table, where: Condition) -> set[Match]:
+    """The addresses that a condition asks for."""
+    match where:
+        case And(parts) | Or(parts):
+            return {each for part in parts for each in _addresses_of(table, part)}
+        case Not(part):
+            return _addresses_of(table, part)
+        case _:
+            return {where} if isinstance(where, Match) and field_of(table, where.field).type == "ip" else set()
 
 
 def summed(root: Path, engine: Engine, table: Table, files: list[File], query: Query, extract: Extract) -> Statement | None:
@@ -214,4 +229,17 @@ def summed(root: Path, engine: Engine, table: Table, files: list[File], query: Q
     if rest:
         parts.append(f"SELECT {columns}, 1 AS {quote(ROWS)} FROM {FILES}")  # noqa: S608 - names of ours
         values["files"] = engine.files([file.name for file in rest])
-    return Statement(table, f"({' UNION ALL '.join(parts)})", values, quote(ROWS))
+    source = f"({' UNION ALL '.join(parts)})"
+    return Statement(table, source, values, quote(ROWS), _spelled(engine, table, source, values, _addresses_of(table, query.where or And(()))))
+
+
+def _spelled(engine: Engine, table: Table, source: str, values: dict[str, object], wanted: set[Match]) -> dict[Match, list[str]]:
+    """How the wanted addresses are spelled in a source: one may be so in several ways."""
+    found: dict[Match, list[str]] = {each: [] for each in wanted}
+    for name in sorted({field_of(table, each.field).name for each in wanted}):
+        texts = engine.query(f"SELECT DISTINCT {quote(name)} AS told FROM {source}", values, None, table).column("told").to_pylist()  # noqa: S608 - names of ours
+        keys = {str(text): address_key(str(text)) for text in texts}
+        for each, told in found.items():
+            key = address_key(str(each.value)) if field_of(table, each.field).name == name else None
+            told += [text for text, known in keys.items() if known == key is not None]
+    return found

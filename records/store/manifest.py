@@ -26,14 +26,16 @@ CREATE TABLE file (name TEXT PRIMARY KEY, kind TEXT NOT NULL, day INTEGER NOT NU
                    written INTEGER NOT NULL, retired INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX file_time ON file (kind, retired, low);
 CREATE TABLE document (kind TEXT NOT NULL, id TEXT NOT NULL, time INTEGER, key TEXT, written INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id));
-CREATE INDEX document_time ON document (kind, time);
 CREATE INDEX document_key ON document (kind, key);
 CREATE TABLE state (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
-_PACKETS: Final = """
+_MOST_STAMPS: Final = 10_000  # that are kept
+_LATER: Final = """
 CREATE TABLE IF NOT EXISTS packets (content TEXT PRIMARY KEY, octets INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS packets_octets ON packets (octets);
-"""  # nothing that reads a store needs it unless it is there, so a store made before there was evidence is no older one
+CREATE INDEX IF NOT EXISTS document_written ON document (kind, time, written);
+DROP INDEX IF EXISTS document_time;
+"""  # made since: nothing that reads a store needs it unless it is there, so a store made before there was evidence is no older one
 
 
 _PARENTS: Final = {"finding": ("alert", "finding.key"), "evidence": ("finding", "evidence.id")}  # what a document stays with, and where its identity stands
@@ -119,6 +121,7 @@ class Manifest:
         self._write = write
         self._lock = threading.RLock()
         self._frozen = False
+        self._stamps: tuple[object, dict[tuple[str, int, int], str]] = None, {}  # as they were at a state of the database
         with guard(path):
             self._db = self._connect()
             try:
@@ -150,7 +153,7 @@ class Manifest:
             self._db.execute("PRAGMA synchronous = FULL")
             if not found:
                 self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-            self._db.executescript(_PACKETS)
+            self._db.executescript(_LATER)
         else:
             self._db.execute("SELECT count(*) FROM file").fetchone()  # a damaged file shows here, not in the middle of a page
 
@@ -176,7 +179,7 @@ class Manifest:
         with self._lock, guard(self.path):
             if self._frozen and self._log().exists():
                 self._db.close()
-                self._db = self._connect()
+                self._db, self._stamps = self._connect(), (None, {})
             return self._db.execute(sql, tuple(values)).fetchall()
 
     def _run(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -218,14 +221,17 @@ class Manifest:
         span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
         return [row[0] for row in self._all("SELECT body FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, *span))]
 
-    def placed(self, kind: str, low: int | None = None, high: int | None = None, after: int = 0) -> tuple[list[str], int]:
-        """The documents of a table, where low <= time < high, that lie after a place; and the place of the last of them (0: there is none)."""
+    def placed(self, kind: str, low: int | None = None, high: int | None = None, after: int = 0, upto: int = (1 << 63) - 1) -> tuple[list[str], int]:
+        """The documents of a table, where low <= time < high, that lie after a place and up to one; and the place of the last of them (0: there is none)."""
+        places = (after, upto)
         if low is None and high is None:
             by_place = "+kind" if after else "kind"  # which index is of use
-            found = self._all(f"SELECT body, rowid FROM document WHERE {by_place} = ? AND rowid > ?", (kind, after))  # noqa: S608 - one word of ours
+            sql = f"SELECT body, rowid FROM document WHERE {by_place} = ? AND rowid > ? AND rowid <= ?"  # noqa: S608 - one word of ours
+            found = self._all(sql, (kind, *places))
         else:
             span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
-            found = self._all("SELECT body, rowid FROM document WHERE kind = ? AND time >= ? AND time < ? AND rowid > ?", (kind, *span, after))
+            sql = "SELECT body, rowid FROM document WHERE kind = ? AND time >= ? AND time < ? AND rowid > ? AND rowid <= ?"
+            found = self._all(sql, (kind, *span, *places))
         return [body for body, _ in found], max((place for _, place in found), default=0)
 
     def first(self, kind: str, low: int | None, high: int | None, descending: bool, limit: int) -> list[str]:
@@ -242,9 +248,16 @@ class Manifest:
         return self._all("SELECT count(*) FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, *span))[0][0]
 
     def stamp(self, kind: str, low: int, high: int) -> str:
-        """How many documents of a table there are, where low <= time < high, and when the last of them was written."""
-        count, written = self._all("SELECT count(*), max(written) FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, low, high))[0]
-        return f"{count}-{written}"
+        """How many documents of a table there are, where low <= time < high, and when the last of them was written. Counted once while nobody writes."""
+        with self._lock:
+            state = self._all("PRAGMA data_version")[0][0], self._db.total_changes  # what others changed, and what we did
+            if self._stamps[0] != state or len(self._stamps[1]) > _MOST_STAMPS:
+                self._stamps = state, {}
+            known = self._stamps[1]
+            if (kind, low, high) not in known:
+                sql = "SELECT count(*), max(written) FROM document WHERE kind = ? AND time >= ? AND time < ?"
+                known[kind, low, high] = "{}-{}".format(*self._all(sql, (kind, low, high))[0])
+            return known[kind, low, high]
 
     def bodies_of(self, kind: str, column: str, wanted: Iterable[str]) -> dict[str, str]:
         """Documents by identity, whose `column` ("id" or "key") is one of these."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -133,19 +134,25 @@ class Searcher:
         client, left = self.cluster.client, limit
         opened = self._there(source, lambda place: client.open_point_in_time(**place, keep_alive=KEPT))
         point, after = str(opened["id"]), body.get("search_after")
+
+        def part() -> tuple[Body, int]:
+            size = most if left is None else min(most, left)
+            asked = body | {"pit": {"id": point, "keep_alive": KEPT}, "size": size} | ({"search_after": after} if after else {})
+            return self.search(source, asked), size
+
+        pool = ThreadPoolExecutor(1)  # the server looks for the next part while whoever asked works on this one
         try:
-            while left is None or left > 0:
-                size = most if left is None else min(most, left)
-                asked = body | {"pit": {"id": point, "keep_alive": KEPT}, "size": size} | ({"search_after": after} if after else {})
-                answer = self.search(source, asked)
+            following = None if left == 0 else pool.submit(part)
+            while following is not None:
+                answer, size = following.result()
                 hits, point = answer["hits"]["hits"], str(answer["pit_id"])
+                left = None if left is None else left - len(hits)
+                after = hits[-1]["sort"] if hits else None
+                following = pool.submit(part) if len(hits) == size and left != 0 else None
                 if hits:
                     yield hits
-                if len(hits) < size:
-                    return
-                after = hits[-1]["sort"]
-                left = None if left is None else left - len(hits)
         finally:
+            pool.shutdown()
             self.cluster.ask(lambda: client.options(ignore_status=404).close_point_in_time(id=point))
 
     def stamp(self, source: Source, query: Query) -> str:

@@ -4,28 +4,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from records.errors import UsageError
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, field_of
 from records.store.columns import RELEASED, SORTABLE, address_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from records.query import Histogram, Query, Terms
     from records.schema import Field, Table
     from records.search import Condition, Value
 
+FEW: Final = 4  # values of one field that stand in a text one by one
+
 
 @dataclass(slots=True)
 class Statement:
-    """One query under construction: its bound values. `source` is what stands after FROM, trusted text; `each` is how many rows one of its rows stands for."""
+    """One query under construction: its bound values. `source` is what stands after FROM, trusted text; `each` is how many rows one of its rows stands for.
+
+    `spelled`: how the addresses asked for stand in a source that has no sortable form of them.
+    """
 
     table: Table
     source: str
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     each: str = "1"
+    spelled: Mapping[Match, Sequence[str]] | None = None
 
     def bind(self, value: Any) -> str:
         """The placeholder of a value."""
@@ -131,7 +137,7 @@ class Statement:
             case And(parts):
                 return _joined([self.condition(part) for part in parts], "AND", "true")
             case Or(parts):
-                return _joined([self.condition(part) for part in parts], "OR", "false")
+                return _joined(self._either(parts), "OR", "false")
             case Not(part):
                 return f"NOT coalesce({self.condition(part)}, false)"
             case Exists(name):
@@ -142,8 +148,23 @@ class Statement:
             case _:
                 assert_never(wanted)
 
+    def _either(self, parts: Sequence[Condition]) -> list[str]:
+        """Tests of which one has to hold. Many values of one field are one test: DuckDB takes its time with a long text."""
+        values: dict[str, list[str]] = {}
+        for part in parts:
+            if isinstance(part, Match) and part.cased and field_of(self.table, part.field).type == "keyword":
+                values.setdefault(field_of(self.table, part.field).name, []).append(str(part.value))
+        several = {name: told for name, told in values.items() if len(told) > FEW}
+        tests = [self.condition(part) for part in parts if not (isinstance(part, Match) and part.cased and field_of(self.table, part.field).name in several)]
+        for name, told in several.items():
+            wanted = f"{self.bind(told)}::VARCHAR[]"
+            tests.append(f"list_has_any({quote(name)}, {wanted})" if field_of(self.table, name).many else f"{quote(name)} IN (SELECT unnest({wanted}))")
+        return tests
+
     def _any(self, by: Field, wanted: Match | Wildcard | Range) -> str:
         """The test of the field's value, or of any of its values."""
+        if self.spelled is not None and isinstance(wanted, Match) and wanted in self.spelled:
+            return f"{quote(by.name)} IN (SELECT unnest({self.bind(list(self.spelled[wanted]))}::VARCHAR[]))"
         if not by.many:
             return f"({self._test(by, quote(by.name), wanted)})"
         return f"list_bool_or(list_transform({quote(by.name)}, lambda x: {self._test(by, 'x', wanted)}))"

@@ -19,9 +19,10 @@ from uuid import uuid4
 import numpy as np
 
 from records.errors import BalefireError, InputError
+from sensors.broken import mark
 from sensors.engine.octets import borrow, carry, entry
 from sensors.engine.tables import PACKET, table
-from sensors.pcapng import Interface, Statistics
+from sensors.pcapng import Interface, Statistics, statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.formats import LARGEST
 from sensors.sources.pcap import listen, open_capture
@@ -59,12 +60,16 @@ def rewrite(memory: Any, packets: Any, rows: int, numbers: Any, out: Any) -> int
 
 
 class Taken(NamedTuple):
-    """Blocks of one capture, and the time of its newest packet; without any, its end. `live`: whether its time goes on while nothing comes."""
+    """Blocks of one capture, and the time of its newest packet; without any, its end, before which may stand that it is `broken` (an interface of it, and how).
+
+    `live`: whether its time goes on while nothing comes.
+    """
 
     capture: int
     newest: int
     blocks: bytes
     live: bool
+    broken: tuple[int, str] | None = None
 
 
 class Clock(NamedTuple):
@@ -81,6 +86,8 @@ class Clock(NamedTuple):
 
 class Feeds:
     """What comes through doors (`sensors.sources.doors`): an intake, and who takes in. Threads read; whoever calls `take` gets what they read."""
+
+    patient = True
 
     def __init__(self, doors: Sequence[Door]) -> None:
         self.names = tuple(door.name for door in doors)
@@ -99,6 +106,7 @@ class Feeds:
         self._packets, self._dropped = Counter[int](), Counter[int]()
         self._statistics = Statistics()
         self._bad = Counter[tuple[str, str]]()
+        self._broken: list[tuple[int, str]] = []  # by an interface of each, what is told of captures of which no more comes
         self._said: deque[dict[str, object]] = deque(maxlen=1 << 10)
         self._clocks: dict[int, Clock] = {}
         self._last: Clock | None = None
@@ -160,6 +168,9 @@ class Feeds:
                 os.write(self._woken, b"!")
         if source.error is not None:
             self._refuse(path, source.error)
+            told = mark(path, source.error, None if live else path)
+            if told and len(numbers) and not self.stopped.is_set():
+                self._queue.put(Taken(number, 0, b"", live, (int(numbers[0]), told)))
         return bool(source.packets)
 
     def _numbers(self, name: str, source: CaptureSource) -> Any:
@@ -209,6 +220,9 @@ class Feeds:
 
     def _follow(self, taken: Taken) -> None:
         """Its clock, now that what came before it is on its way."""
+        if taken.broken:
+            self._broken.append(taken.broken)
+            return
         if taken.blocks:
             self._clocks[taken.capture] = self._last = Clock(taken.newest, time.monotonic(), taken.live)
         elif (ended := self._clocks.pop(taken.capture, None)) and not self._clocks:
@@ -220,7 +234,9 @@ class Feeds:
             return b""
         told = min(clock.time() for clock in list(self._clocks.values()) or [self._last])
         with self._lock:
-            return self._statistics.at(told, [(self._packets[number], self._dropped[number], 0) for number in range(len(self.interfaces))])
+            counts = [(self._packets[number], self._dropped[number], 0) for number in range(len(self.interfaces))]
+        broken, self._broken = self._broken, []
+        return self._statistics.at(told, counts) + b"".join(statistics(number, told, *counts[number][:2], broken=mark) for number, mark in broken)
 
     def look(self) -> list[dict[str, object]]:
         """What doors and captures had to say."""

@@ -7,7 +7,8 @@ import struct
 from collections import Counter
 from typing import Any, Final
 
-from sensors.pcapng import DARK
+from sensors.broken import told_in
+from sensors.pcapng import ABSENT, BROKEN, DARK
 from sensors.source import Drop, Tick
 from sensors.sources.formats import SECTION_HEADER, nanoseconds, options, section_order
 
@@ -15,6 +16,7 @@ LONGEST_NAME: Final = 64
 DROPPED: Final = (5, 7)  # options of statistics: what the interface and what the operating system dropped since the capture began
 MOST_DROPPED: Final = 1 << 40
 MOST_DARK: Final = 1 << 40  # nanoseconds between two statistics, which stand a second apart
+MOST_ABSENT: Final = 1 << 56  # two years
 MOST_UNITS: Final = (1 << 63) - 1
 COMMENT, APPLICATION = 1, 4  # options of a section: here the name of the run; what wrote it
 OURS: Final = b"Balefire"
@@ -61,10 +63,12 @@ class Interfaces:
         """What an interface (a row of `table`) says it dropped, before this row of the batch: numbers that grow, until they begin anew."""
         number, high, low = struct.unpack_from(f"{order}III", block, 8)
         number += self._first
-        told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in options(block, order, 20) if code in (*DROPPED, DARK) and len(value) == 8}
-        dark = min(told.pop(DARK, 0), MOST_DARK)
+        said = options(block, order, 20)
+        told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in said if code in (*DROPPED, DARK, ABSENT) and len(value) == 8}
+        dark, absent = min(told.pop(DARK, 0), MOST_DARK), min(told.pop(ABSENT, 0), MOST_ABSENT)
         if self._ours and number < len(self.names):
-            self.ticks.append(Tick(row, int(nanoseconds((high << 32 | low) & MOST_UNITS, table[number])), number, dark))
+            time, broken = int(nanoseconds((high << 32 | low) & MOST_UNITS, table[number])), told_in(dict(said).get(BROKEN, b""))
+            self.ticks.append(Tick(row, time, number, dark, absent, broken))
         packets, before = min(sum(told.values()), MOST_DROPPED), self._told.get(number, 0)
         if number < len(self.names) and packets != before:
             self._told[number] = packets

@@ -107,6 +107,8 @@ class Rings:
     `fellows`: those that share with this one what comes, by flow.
     """
 
+    patient = False
+
     def __init__(self, names: Sequence[str], program: Program | None = None, octets: int = BLOCK * BLOCKS, fellows: Sequence[Rings] | None = None) -> None:
         self._octets, self._program, self._fellows = octets // BLOCK * BLOCK, program, fellows
         self._place = reserve(self._octets * len(names))

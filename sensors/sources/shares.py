@@ -104,6 +104,8 @@ class Share:
 class Shares:
     """So many processes that read these interfaces: an intake. Raises InputError where they cannot be listened to."""
 
+    patient = False
+
     def __init__(self, names: Sequence[str], program: Program | None, octets: int, processes: int) -> None:
         self._all: list[Rings] = []
         for _ in range(processes):

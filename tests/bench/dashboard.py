@@ -47,6 +47,7 @@ BARE: Final = "import streamlit as st\n\nst.write('word')\n"
 # How a page is reached: from the navigation, or from a link on another page.
 PAGES: Final = ("", "alerts", "assets", "network", "explore", "rulebook", "coverage", "suppressions", "duties", "reports", "audit")
 BEHIND: Final = {"alert": ("alerts", ".queue .row .title"), "asset": ("assets", ".table tbody a"), "rule": ("rulebook", ".table tbody a")}
+NAMELESS: Final = "situation"  # what the page without an address is called
 ALSO: Final = ("explore?view=table", "?view=wall")  # in a fresh browser alone
 WATCH: Final = """() => {
     const app = document.querySelector('[data-testid=stApp]')
@@ -87,15 +88,16 @@ def clicked(page: Page, place: str, way: str, shown: str = "") -> float:
     return ready(page, False)
 
 
-def within(browser: Browser, base: str, place: str, whole: Span, chance: random.Random, times: Times) -> None:
-    """One session through all pages in a random order."""
+def within(browser: Browser, base: str, place: str, whole: Span, chance: random.Random, times: Times, only: frozenset[str]) -> None:
+    """One session through these pages in a random order, and those that lead to them."""
     with visiting(browser, base, width=WIDE) as visit:
         visit.page.goto(f"{base}/audit?lang=en&{some_period(whole, chance)}")
         ready(visit.page, True)
-        for address in chance.sample(PAGES[:-1], len(PAGES) - 1):
+        wanted = [address for address in PAGES[:-1] if address in only or any(before == address for name, (before, _) in BEHIND.items() if name in only)]
+        for address in chance.sample(wanted, len(wanted)):
             times.setdefault(address, []).append(clicked(visit.page, place, f'[data-testid=stTopNavLink][href$="/{address}"]'))
             for name, (before, way) in BEHIND.items():
-                if before == address and visit.page.locator(way).count():
+                if before == address and name in only and visit.page.locator(way).count():
                     times.setdefault(name, []).append(clicked(visit.page, place, way, SHOWN.get(name, "")))
 
 
@@ -156,8 +158,8 @@ def forget(place: str) -> None:
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measured(place: str, home: Path, rounds: int, seed: int) -> tuple[Times, Times]:
-    """Milliseconds by page: in a session, and in a fresh browser; there "bare" is the bare page."""
+def measured(place: str, home: Path, rounds: int, seed: int, only: frozenset[str]) -> tuple[Times, Times]:
+    """Milliseconds by page, of these: in a session, and in a fresh browser; there "bare" is the bare page."""
     inside, fresh, chance = Times(), Times(), random.Random(seed)
     with ExitStack() as stack, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
@@ -168,8 +170,8 @@ def measured(place: str, home: Path, rounds: int, seed: int) -> tuple[Times, Tim
             forget(place)
             with serving(home, place) as base:
                 afresh(browser, base, "audit", some_period(whole, chance))
-                within(browser, base, place, whole, chance, inside)
-                for address in (*PAGES, *ALSO):
+                within(browser, base, place, whole, chance, inside, only)
+                for address in (each for each in (*PAGES, *ALSO) if each in only):
                     forget(place)
                     fresh.setdefault(address, []).append(afresh(browser, base, address, some_period(whole, chance)))
                     fresh.setdefault("bare", []).append(afresh(browser, plain))
@@ -183,19 +185,20 @@ def most(times: Iterable[float]) -> float:
     return ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
 
 
-def told(inside: Times, fresh: Times) -> list[str]:
-    """Print a table; what takes longer than it may."""
-    half, bound = statistics.median(fresh["bare"]), most(fresh["bare"]) + WITHIN_MS
-    print(f"bare page in a fresh browser: p50 {half:.0f} ms, p95 {most(fresh['bare']):.0f} ms ({len(fresh['bare'])} times)")
+def told(inside: Times, fresh: Times, only: frozenset[str]) -> list[str]:
+    """Print a table; what of these pages takes longer than it may."""
+    bare = fresh.get("bare", [0.0])  # of a page that only a link leads to there is no time in a fresh browser
+    half, bound = statistics.median(bare), most(bare) + WITHIN_MS
+    print(f"bare page in a fresh browser: p50 {half:.0f} ms, p95 {most(bare):.0f} ms ({len(bare)} times)")
     print(f"{'page':<22}{'session p50':>12}{'p95':>8}{'fresh p50':>12}{'p95':>8}{'more':>8}")
     slow: list[str] = []
-    for address in (*PAGES, *BEHIND, *ALSO):
-        cells = [f"{address or 'situation':<22}"]
+    for address in (each for each in (*PAGES, *BEHIND, *ALSO) if each in inside or each in only):
+        cells = [f"{address or NAMELESS:<22}"]
         for times, allowed in ((inside.get(address), WITHIN_MS), (fresh.get(address), bound)):
             cells.append(f"{statistics.median(times):>12.0f}{most(times):>8.0f}" if times else f"{'–':>12}{'–':>8}")
             if times and most(times) > allowed:
-                slow.append(f"{address or 'situation'}: {most(times):.0f} ms, at most {allowed:.0f}")
-        if address in BEHIND and address not in inside:
+                slow.append(f"{address or NAMELESS}: {most(times):.0f} ms, at most {allowed:.0f}")
+        if address in BEHIND and address in only and address not in inside:
             slow.append(f"{address}: no link led to it")
         cells.append(f"{statistics.median(fresh[address]) - half:>8.0f}" if address in fresh else "")
         print("".join(cells))
@@ -209,13 +212,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--store", help="where the store is, or is to be made and kept; a directory, or the address of an Elasticsearch")
+    parser.add_argument(
+        "--page", nargs="+", choices=[NAMELESS, *PAGES[1:], *BEHIND, *ALSO], metavar="NAME", help="these pages alone, as their addresses have them"
+    )
     asked = parser.parse_args()
+    only = frozenset("" if name == NAMELESS else name for name in asked.page or (NAMELESS, *PAGES, *BEHIND, *ALSO))
     with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
         place = asked.store or str(Path(folder) / "store")
         made(place, asked.seed, asked.rows)
         home = Path(folder) / "home"
         home.mkdir()
-        slow = told(*measured(place, home, asked.rounds, asked.seed))
+        slow = told(*measured(place, home, asked.rounds, asked.seed, only), only)
         shutil.rmtree(home)
     if slow:
         sys.exit("\n".join(slow))

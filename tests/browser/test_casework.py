@@ -40,6 +40,8 @@ def test_three_clicks_to_the_packet_and_its_bytes(browser: Browser, demo: str, t
         page.locator(".dissection .octet").nth(72).click()
         expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Unit Identifier")
         expect(lit).to_have_text(["02"])
+        expect(page).to_have_url(re.compile(r"[?&]node=[\d.]+"))
+        sent = page.url
         page.locator(".dissection [aria-selected=true]").press("ArrowUp")
         expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Length")
         expect(lit).to_have_text(["00", "06"])
@@ -49,6 +51,12 @@ def test_three_clicks_to_the_packet_and_its_bytes(browser: Browser, demo: str, t
         expect(page).to_have_url(re.compile(r"packet=\d+"))
         chosen = page.url.partition("packet=")[2].partition("&")[0]
         expect(page.locator(".dissection h3")).to_contain_text(f"Packet {chosen}")
+        expect(page).not_to_have_url(re.compile("node="))
+        page.goto(sent)
+        expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Unit Identifier", timeout=30_000)
+        page.goto(re.sub("node=[^&]*", "node=9.9.9", sent))
+        expect(page.locator(".dissection p.line")).to_have_text("The field that the address names is not in this packet.", timeout=30_000)
+        expect(lit).to_have_text(["03", "b6"])
         with page.expect_download() as given:
             page.get_by_role("button", name="Evidence").click()
         given.value.save_as(tmp_path / "evidence.pcapng")
@@ -58,6 +66,25 @@ def test_three_clicks_to_the_packet_and_its_bytes(browser: Browser, demo: str, t
     need("tshark", bool(program), "capinfos, which comes with it, is not installed")
     told = subprocess.run([program, "-c", "-M", tmp_path / "evidence.pcapng"], capture_output=True, text=True, check=True)
     assert re.search(rf"Number of packets:\s+{len(kept)}\b", told.stdout)
+
+
+def test_a_row_that_is_chosen_stands_in_the_address_and_a_decision_takes_it_out(browser: Browser, demo: str) -> None:
+    with visiting(browser, demo) as visit:
+        page = visit.page
+        visit.open("/explore?lang=en&range=all&view=table")
+        row = page.locator(".table tr[data-id]").nth(3)
+        row.locator("td").last.click()
+        expect(row).to_have_attribute("aria-current", "true")
+        expect(page).to_have_url(re.compile(f"chosen={row.get_attribute('data-id')}"))
+        page.reload()
+        expect(row).to_have_attribute("aria-current", "true")
+        row.locator("td").last.click()
+        expect(page).not_to_have_url(re.compile("chosen="))
+        visit.open("/alerts?lang=en&range=all")
+        page.locator(".queue .row:not(.head) input").nth(2).check()
+        expect(page).to_have_url(re.compile("chosen=[0-9a-f]{20}"))
+        page.reload()
+        expect(page.locator(".queue .row:not(.head) input").nth(2)).to_be_checked(timeout=30_000)
 
 
 def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(browser: Browser, demo: str) -> None:

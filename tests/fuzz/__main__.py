@@ -34,8 +34,8 @@ def main() -> int:
         hunting.write(options.target[0], options.seed, options.first, options.write)
         return 0
     if options.progress:
-        report = hunting.work(options.target[0], options.seed, options.first, options.cases, options.seconds, options.progress)
-        json.dump(report, sys.stdout)
+        cases = {name: int(most) for name, _, most in (target.partition("=") for target in options.target)}
+        json.dump(hunting.work(cases, options.seed, options.first, options.seconds, options.progress), sys.stdout)
         return 0
     return hunting.hunt_all(options.target, options.seed, options.cases, options.seconds, options.keep)
 

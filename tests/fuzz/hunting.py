@@ -20,7 +20,10 @@ from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DIGESTS: Final = 12  # cases whose rows are compared, compiled against interpreted
@@ -85,13 +88,19 @@ def record_entries() -> set[str]:
     return called
 
 
-def work(target: str, seed: int, first: int, cases: int, seconds: float, progress: Path) -> dict[str, Any]:
-    """Run cases from number `first` on, in this process; ends early where one shows something that does not end the process."""
+def work(cases: Mapping[str, int], seed: int, first: int, seconds: float, progress: Path) -> list[dict[str, Any]]:
+    """Run cases of these targets from number `first` on, in this process; each target ends early where one shows something that does not end the process."""
     entries = record_entries()
     from tests.fuzz.guarded import refuse_negative
-    from tests.fuzz.targets import targets
 
     refuse_negative()
+    return [_work(name, most, seed, first, seconds, progress, entries) for name, most in cases.items()]
+
+
+def _work(target: str, cases: int, seed: int, first: int, seconds: float, progress: Path, entries: set[str]) -> dict[str, Any]:
+    from tests.fuzz.targets import targets
+
+    entries.clear()
     one = targets()[target]
     inputs, number, digests, failure = 0, first, list[str](), ""
     with suppress(Exception):  # kernels are compiled, or taken from where they are kept, when they first run
@@ -163,8 +172,8 @@ def hunt(
             progress.write_bytes(PROGRESS.pack(first))
             began = time.monotonic()
             ran = _python(
-                "tests.fuzz", target, f"--seed={seed}", f"--first={first}", f"--cases={cases}", f"--seconds={seconds - done.seconds}",
-                f"--progress={progress}", environment=environment, folder=folder,
+                "tests.fuzz", f"{target}={cases}", f"--seed={seed}", f"--first={first}", f"--seconds={seconds - done.seconds}", f"--progress={progress}",
+                environment=environment, folder=folder,
             )  # fmt: skip
             done.seconds += time.monotonic() - began
             what, words = _read(ran, progress, done)
@@ -176,17 +185,40 @@ def hunt(
     return done
 
 
+def hunt_quietly(cases: Mapping[str, int], seed: int, keep: Path, environment: dict[str, str]) -> list[Hunt]:
+    """Run cases of targets that should show nothing, all in one process, for to start it takes longer than most of the cases. Where it ends, or one of them
+    shows something, each is run in a process of its own.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as place:
+        words = [f"{target}={most}" for target, most in cases.items()]
+        ran = _python("tests.fuzz", *words, f"--seed={seed}", f"--progress={place}/progress", environment=environment)
+    told: list[dict[str, Any]] = [] if ran.returncode else json.loads(ran.stdout)
+    if not told or any(report["failure"] for report in told):
+        return [hunt(target, seed, keep, most, environment=environment) for target, most in cases.items()]
+    done = [Hunt(target, seconds=report["seconds"]) for target, report in zip(cases, told, strict=True)]
+    for one, report in zip(done, told, strict=True):
+        _add(one, report)
+    done[0].seconds += time.monotonic() - began - sum(one.seconds for one in done)  # for all of them
+    return done
+
+
 def _read(ran: subprocess.CompletedProcess[str], progress: Path, done: Hunt) -> tuple[str, str]:
     """Add what such a process did to `done`; returns what it found, and its words."""
     if ran.returncode:  # nothing can be said of the cases before
         (done.cases,) = PROGRESS.unpack(progress.read_bytes())
         return signal.Signals(-ran.returncode).name if ran.returncode < 0 else f"exit {ran.returncode}", ran.stderr[-4000:]
-    report = json.loads(ran.stdout)
+    (report,) = json.loads(ran.stdout)
+    _add(done, report)
+    failure = report["failure"]
+    return failure.strip().splitlines()[-1] if failure else "", failure
+
+
+def _add(done: Hunt, report: dict[str, Any]) -> None:
     done.inputs += report["inputs"]
     done.digests += report["digests"]
     done.entries.update(report["entries"])
-    done.cases, failure = report["next"], report["failure"]
-    return failure.strip().splitlines()[-1] if failure else "", failure
+    done.cases = report["next"]
 
 
 def has_atheris() -> bool:

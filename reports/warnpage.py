@@ -1,0 +1,74 @@
+"""A warning as its receiver gets it: one JSON document, printed as HTML and PDF from it alone, signed into the ledger as reports are. What happens to it
+later (signed for, handled …) stands in the store, not in what was sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from records.formats import Clock
+from records.nesting import iso
+from records.wording import LANGUAGES, say
+from reports import canonical, requesting, warned
+from reports.kept import write
+from reports.periods import zone_of
+from reports.printing import MissingError, page_of, pdf
+from reports.words import nanoseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from records.store.contract import Store
+    from reports.keys import Key
+    from reports.ledger import Entry, Ledger
+
+Row = dict[str, Any]
+FORMATS: Final = ("html", "pdf", "json")
+PAGES: Final = ("html", "pdf")  # the document itself is in the entry
+LEVELS: Final = {"red": "critical", "orange": "high", "yellow": "medium", "blue": "low"}  # the band of a page, as of a severity
+
+
+def document(store: Store, row: Row, unit: str, zone: str) -> Row:
+    """What is signed and printed of a warning, as it was issued. `unit` issues it; its times are printed by the clock of `zone`."""
+    titles = warned.titles(store, [row])[row["id"]]
+    why = [{"en": en, "zh": zh} for en, zh in zip(*(warned.reasons(row, each) for each in ("en", "zh")), strict=True)]
+    due = {step: iso(row["issued"] + warned.due_after(row["colour"], place)) for place, step in enumerate(warned.STEPS[1:])}
+    head = {"type": "warning", **{name: row[name] for name in ("id", "title", "colour", "receiver", "alert")}, "titles": {"en": titles.en, "zh": titles.zh}}
+    return {**head, "reasons": why, "issued": iso(row["issued"]), "due": due, "unit": unit, "zone": zone}
+
+
+def seal(row: Row) -> str:
+    """What stands for a warning where its release is asked for: all that was decided when it was issued."""
+    told = {name: row[name] for name in ("id", "alert", "colour", "title", "receiver")}
+    return requesting.digest(told | {"issued": iso(row["issued"]), "reasons": [warned.reasons(row, each) for each in LANGUAGES]})
+
+
+def rendered(told: Row, form: str, language: str) -> bytes:
+    """One form of it. Raises MissingError where a package is not there that it takes."""
+    if form == "json":
+        return canonical.written(dict(told))
+    clock = Clock(zone_of(str(told["zone"])), language)
+    steps = [(say(f"warning.step.{step}", language), clock.moment(nanoseconds(when))) for step, when in told["due"].items()]
+    words = {key: say(f"warning.page.{key}", language) for key in ("document", "to", "from", "why", "steps", "step", "due", "ours", "alert")}
+    shown = page_of("warning.html.j2", told=told, words=words, language=language, level=LEVELS[told["colour"]], steps=steps,
+                    colour=say(f"warning.colour.{told['colour']}", language), issued=clock.moment(nanoseconds(told["issued"])))  # fmt: skip
+    return pdf(shown) if form == "pdf" else shown.encode()
+
+
+def write_pages(told: Row, folder: Path, forms: Iterable[str], languages: Iterable[str], missing: Callable[[MissingError], None]) -> list[Path]:
+    """Print it into a folder; `missing` is told what cannot be printed here, and the rest is."""
+    made: list[Path] = []
+    for form in forms:
+        try:
+            for language in ("",) if form == "json" else tuple(languages):
+                name = ".".join(filter(None, ("warning", str(told["id"]), language, form)))
+                made.append(write(folder, name, rendered(told, form, language)))
+        except MissingError as error:
+            missing(error)
+    return made
+
+
+def release(ledger: Ledger, key: Callable[[], Key], told: Row, pages: Callable[[], list[Path]], by: Callable[[], str], now: int) -> Entry:
+    """Put it at the end of the ledger with its pages, once: what is there already stays as it is. Raises what `Ledger.release` does."""
+    return ledger.released(str(told["id"])) or ledger.release(key(), told, pages(), by=by(), time=iso(now), kind="warning")
