@@ -124,6 +124,22 @@ def test_a_holder_that_still_sends_is_there() -> None:
     assert [len(talks(side, SPARE)) for side in ("source", "destination")] == [0, 0]
 
 
+@pytest.mark.parametrize("size", [7, 1000])
+def test_who_was_heard_between_which_claims_is_the_same_however_the_rows_come(size: int) -> None:
+    """Claims of three addresses among packets from and to them and another one: what is found, and when each holder was heard last."""
+    macs, addresses = (DEVICE, SPARE, OTHER), (PUMP, OWN, "10.10.1.23")
+    rows = [
+        claimed(addresses[n % 3], macs[n % 2]) if n % 5 == 0 else {f"{('source', 'destination')[n % 2]}.{what}": value
+        for what, value in (("ip", (*addresses, "10.10.1.29")[n // 2 % 4]), ("mac", macs[n // 3 % 3]))}
+        for n in range(200)
+    ]  # fmt: skip
+    table, whole, parts = activities(*(at(NOON + n * 1.5, row) for n, row in enumerate(rows))), detector(), detector()
+    expected = [finding for row in range(table.num_rows) for finding in whole.judge(Batch(activities=table.slice(row, 1)))]
+    assert len(expected) > 3
+    assert [finding for first in range(0, table.num_rows, size) for finding in parts.judge(Batch(activities=table.slice(first, size)))] == expected
+    assert parts.state() == whole.state()
+
+
 def test_both_at_once_is_told_when_it_shows() -> None:
     claims = [at(NOON + minute, claimed(PUMP, mac)) for minute, mac in ((0, DEVICE), (1, SPARE), (2, DEVICE), (3, SPARE), (4, DEVICE))]
     first, second = judged(*claims)

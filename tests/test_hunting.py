@@ -157,6 +157,20 @@ def test_a_piece_of_a_few_rows_costs_little(name: str) -> None:
     assert best <= 0.002
 
 
+@pytest.mark.parametrize("size", [1, 9, 1000])
+def test_masters_are_known_however_many_confirmations_come_at_once(size: int) -> None:
+    """Two masters of one device, one of another, and a stranger who confirms for hours: what is found and what is remembered are the same."""
+    confirm: dict[str, Any] = {"network.protocol": "dnp3", "event.action": "confirm", "event.outcome": "unknown", "ot.effect": "data.exchange"}
+    asks = [(minute, MASTER, DEVICE) for minute in range(0, 400, 5)] + [(minute, "10.10.1.11", DEVICE) for minute in range(3, 300, 40)]
+    asks += [(minute, MASTER, "10.10.1.30") for minute in range(1, 380, 60)] + [(minute, ATTACKER, DEVICE) for minute in range(200, 320, 7)]
+    rows = [at(60 * minute) | confirm | {"source.ip": host, "destination.ip": device} for minute, host, device in sorted(asks)]
+    whole, parts, table = fresh("masters"), fresh("masters"), activities(*rows)
+    expected = [finding for row in range(table.num_rows) for finding in whole.judge(Batch(activities=table.slice(row, 1)))]
+    assert [finding.source for finding in expected] == [ATTACKER] * 6, "and then it is a master, too"
+    assert [finding for first in range(0, table.num_rows, size) for finding in parts.judge(Batch(activities=table.slice(first, size)))] == expected
+    assert parts.state() == whole.state()
+
+
 def test_what_was_told_of_a_device_is_bounded() -> None:
     """However many hosts are forged: the last ones are remembered, and time does not grow with their number."""
     device = Device()

@@ -8,6 +8,7 @@ them beyond the first MANY folds into one alert.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -24,7 +25,7 @@ from records.model import Finding, PacketRef, Term, Text
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from detectors.discovery import Setup
     from records.model import Batch
@@ -66,9 +67,8 @@ class Claim(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A packet came from an address (by observer, VLAN and address) and a MAC address, the last one then."""
+    """A packet came from a MAC address, the last one then."""
 
-    key: str
     mac: str
     end: int
 
@@ -139,11 +139,17 @@ class Addresses:
         if not self._known and not compute.any(claims).as_py():
             return []
         found: list[Finding] = []
-        signs = self._signs(rows, claims)
-        for number, row in enumerate(plain(rows.select(list(COLUMNS)).filter(claims))):
-            self._hear(signs.get(number, ()))
+        told = [(row, _key(row, row["ot.object.name"] or "")) for row in plain(rows.select(list(COLUMNS)).filter(claims))]
+        claimed: dict[str, list[int]] = {}
+        for number, (_, key) in zip(np.flatnonzero(np.asarray(claims)).tolist(), told, strict=True):
+            claimed.setdefault(key, []).append(number)
+        signs, before = self._signs(rows, claimed), Counter[str]()
+        for row, key in told:
+            self._hear(key, signs.pop((key, before[key]), ()))
+            before[key] += 1
             found += self._claimed(row)
-        self._hear(signs.get(compute.sum(claims).as_py() or 0, ()))
+        for (key, _), heard in signs.items():
+            self._hear(key, heard)
         return found
 
     def state(self) -> bytes:
@@ -165,26 +171,32 @@ class Addresses:
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError("not the state of addresses") from error
 
-    def _signs(self, rows: Any, claims: Any) -> dict[int, list[Heard]]:
-        """After how many claims of these rows packets came from which addresses: of those that are known by then or claimed here."""
-        claimed = set(rows["ot.object.name"].filter(claims).to_pylist())
-        before, ends = np.cumsum(np.asarray(claims)), compute.fill_null(rows["event.end"].cast(pa.int64()), 0).to_numpy()
-        signs: dict[int, list[Heard]] = {}
+    def _signs(self, rows: Any, claimed: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], list[Heard]]:
+        """From which addresses packets came, of those that are known or claimed here, and after how many claims of theirs. `claimed`: by address the numbers
+        of the rows in which it is claimed.
+        """
+        ends = compute.fill_null(rows["event.end"].cast(pa.int64()), 0).to_numpy()
+        signs: dict[tuple[str, int], list[Heard]] = {}
         for side in ("source", "destination"):
             numbers, kinds = numbered(rows, ("observer.name", "network.vlan.id", f"{side}.ip", f"{side}.mac"))
-            keys = [_key({"observer.name": observer, "network.vlan.id": vlan}, address) if address else "" for observer, vlan, address, _ in kinds]
-            wanted = np.array([key in self._known or (kind[2] in claimed and bool(key)) for key, kind in zip(keys, kinds, strict=True)], bool)[numbers]
-            each, of = np.unique(before[wanted] * len(kinds) + numbers[wanted], return_inverse=True)
-            last = np.zeros(len(each), np.int64)
-            np.maximum.at(last, of, ends[wanted])
-            for code, end in zip(each.tolist(), last.tolist(), strict=True):
-                signs.setdefault(code // len(kinds), []).append(Heard(keys[code % len(kinds)], kinds[code % len(kinds)][3] or "", end))
+            last = np.zeros(len(kinds), np.int64)
+            np.maximum.at(last, numbers, ends)
+            for number, (observer, vlan, address, mac) in enumerate(kinds):
+                key = _key({"observer.name": observer, "network.vlan.id": vlan}, address) if address else ""
+                if key in claimed:
+                    places = np.flatnonzero(numbers == number)
+                    before = np.searchsorted(claimed[key], places, "right")
+                    firsts = np.flatnonzero(np.diff(before, prepend=-1))
+                    for count, end in zip(before[firsts].tolist(), np.maximum.reduceat(ends[places], firsts).tolist(), strict=True):
+                        signs.setdefault((key, count), []).append(Heard(mac or "", end))
+                elif key in self._known:
+                    signs.setdefault((key, 0), []).append(Heard(mac or "", int(last[number])))
         return signs
 
-    def _hear(self, signs: Iterable[Heard]) -> None:
-        """Packets from addresses that are known: their holders are still there."""
-        for key, mac, end in signs:
-            known = self._known.get(key)
+    def _hear(self, key: str, signs: Iterable[Heard]) -> None:
+        """Packets from an address that is known: its holders are still there."""
+        known = self._known.get(key)
+        for mac, end in signs if known else ():
             if known is not None and (sign := known.macs.get(mac)) is not None:
                 sign.last = max(sign.last, end)
 

@@ -113,7 +113,7 @@ class Masters(Remembering[Device]):
         sees, acts = _seen(rows), compute.and_(among(rows, "ot.effect", ACTS), compute.invert(among(rows, "source.asset.role", TOLD_BY_RULES)))
         confirms = compute.and_(among(rows, "event.action", ("confirm",)), among(rows, "network.protocol", ("dnp3",)))
         acts = compute.and_(acts, compute.and_(compute.is_valid(rows["source.ip"]), compute.is_valid(rows["destination.ip"])))
-        wanted, sights = _numbers(confirms), dict[int, Sight]()
+        wanted, sights = self._confirming(rows, confirms), dict[int, Sight]()
         starts = np.asarray(rows["event.start"].cast(pa.int64()))
         earliest: dict[str, int] = {}
         for device, viewer, first, start, _ in _pairs(rows, sees):
@@ -134,6 +134,23 @@ class Masters(Remembering[Device]):
                 careful |= set() if since else {device}
         sights |= {number: Sight(device, viewer, start) for device, viewer, number, start in _each(rows, sees, careful)}
         return wanted, sorted(sights.items())
+
+    def _confirming(self, rows: Any, confirms: Any) -> set[int]:
+        """The rows in which events are confirmed: of devices of which none but their masters do so the last one, which tells whose they are; of others all."""
+        some = np.flatnonzero(np.asarray(confirms))
+        if not len(some):
+            return set()
+        numbers, kinds = numbered(rows, ENDS_OF[:3])
+        if len(self._known) + len(kinds) > MOST:  # whoever is met last stays
+            return set(some.tolist())
+        which, place, of = (cast("Any", each) for each in np.unique(numbers[some][::-1], return_index=True, return_inverse=True))
+        ends = [(f"{kinds[kind][0] or ''}|{kinds[kind][2]}", cast("str", kinds[kind][1])) for kind in cast("list[int]", which.tolist())]
+        others = {device for device, master in ends if (known := self._known.get(device)) is None or known.masters.get(master, 0) < SETTLED}
+        last = dict[str, int]()
+        for (device, _), at in zip(ends, cast("list[int]", some[::-1][place].tolist()), strict=True):
+            last[device] = max(at, last.get(device, -1))
+        each = np.array([device in others for device, _ in ends], bool)[of][::-1]
+        return {*some[each].tolist(), *(at for device, at in last.items() if device not in others)}
 
     def _since(self, device: str, actor: str, earliest: Mapping[str, int]) -> tuple[int | None, int]:
         """Since when this host reads the device, and since when anybody does; `earliest` is of these rows."""
@@ -221,10 +238,6 @@ def _seen(rows: Any) -> Any:
     reports = compute.and_(among(rows, "ot.access", ("report",)), compute.invert(among(rows, "event.action", ("confirm",))))
     both = compute.and_(compute.is_valid(rows["source.ip"]), compute.is_valid(rows["destination.ip"]))
     return compute.and_(compute.or_(reads, reports), both)
-
-
-def _numbers(mask: Any) -> set[int]:
-    return set(np.flatnonzero(np.asarray(mask)).tolist())
 
 
 def _each(rows: Any, mask: Any, devices: Collection[str]) -> Iterator[tuple[str, str, int, int]]:

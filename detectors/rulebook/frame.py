@@ -64,6 +64,7 @@ class Frame:
         self.table = table
         self.schema = schema
         self.height = table.num_rows
+        self._named = frozenset(table.column_names)
         self._nothing = np.zeros(self.height, dtype=np.bool_)
         self._nothing.flags.writeable = False
         self._words: dict[str, Words] = {}
@@ -83,7 +84,7 @@ class Frame:
         known = self._masks.get(what)
         if known is None:
             known = work()
-            if not known.any():
+            if known is not self._nothing and not known.any():
                 known = self._nothing
             if known is self._nothing or len(self._masks) * self.height < KEPT:
                 self._masks[what] = known
@@ -138,12 +139,12 @@ class Frame:
         return self._columns[field.name]
 
     def _typed(self, field: Field) -> pa.Array[Any]:
-        if field.name not in self.table.column_names:
+        wanted = _arrow_type(self.schema, field.name)
+        if field.name not in self._named:
             nothing: Any = pa.nulls  # the stubs know few types
-            return nothing(self.height, _arrow_type(self.schema, field.name))
+            return nothing(self.height, wanted)
         chunks: Any = self.table.column(field.name)
         column = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which would copy
-        wanted = _arrow_type(self.schema, field.name)
         return column if column.type == wanted else column.cast(wanted)
 
     def _encode(self, field: Field) -> Words:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as kept
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -63,6 +64,13 @@ class Texts:
 
     field: Field
     patterns: tuple[Pattern, ...]
+    _hash: int = kept(default=0, init=False, repr=False, compare=False)  # worked out once: every frame looks masks up by it
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.field, self.patterns)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __call__(self, frame: Frame) -> Mask:
         """The rows that match."""
