@@ -66,8 +66,8 @@ class Absence:
     def fresh(self, batch: Batch, began: int | None, judged: int) -> Batch:
         """Of what comes once more, what is not stored yet, or was stored after detectors last kept (`judged`) what they know.
 
-        Of the window amid which it begins there is but a part, of what is late in it perhaps an answer without what was asked: nothing of that, where that window
-        is stored as a whole.
+        Of the window amid which it begins there is but a part, and what is late in it may be an answer without its question: nothing of that, where that
+        window is stored as a whole.
         """
         if not self.again:
             return batch
