@@ -109,6 +109,9 @@ def _access(file: str) -> Access:
 
 
 def access() -> Access | None:
-    """That of this dashboard; None where nobody has to log in."""
+    """That of this dashboard; None where nobody has to log in: that ends with the first account."""
+    awaited = os.environ.get(AWAITED, "")
+    if awaited and Path(awaited).exists():
+        os.environ |= {USERS: awaited, AWAITED: ""}  # for good: where the file goes again, nobody comes in
     file = os.environ.get(USERS, "")
     return _access(file) if file else None
