@@ -108,11 +108,14 @@ class Listening:
             say(told)
 
     def _look_at_recording(self) -> None:
+        """Once a second, and at the end."""
+        if self._recording is not None:
+            self._recording.flush()
+            self._tell_recording()
+
+    def _tell_recording(self) -> None:
         """Say once that the disk refuses, and once that it takes again."""
-        if self._recording is None:
-            return
-        self._recording.flush()
-        if self._recording.refused != self._refused:
+        if self._recording is not None and self._recording.refused != self._refused:
             self._refused = self._recording.refused
             say({"unrecorded" if self._refused else "recorded": self._refused})
 
@@ -148,6 +151,8 @@ class Listening:
     def _put(self, octets: bytes | memoryview, kind: int = PACKETS) -> None:
         if self._recording is not None and len(octets):
             self._recording.write(octets)
+            if self._recording.refused:
+                self._tell_recording()
         self._outlet.put(octets, kind)
 
     def _poll(self) -> select.poll:
