@@ -30,6 +30,7 @@ from records.errors import BalefireError, UsageError
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.recording import Recording
+from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
 
@@ -44,7 +45,6 @@ WAIT_MS: Final = 100
 PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
 PIPE: Final = 1 << 20  # octets that the pipe holds, if the kernel lets it
 DEATH_SIGNAL: Final = 1  # prctl: what the process gets when the one that started it is gone
-NO_NEW_PRIVILEGES: Final = 38
 
 
 class Listening:
@@ -171,11 +171,10 @@ def say(told: dict[str, object]) -> None:
 
 
 def harden() -> None:
-    """End with the process that started this, and never get more privileges than there are, where the system has a word for that."""
+    """End with the process that started this, and have no right but those that opening takes, where the system has a word for that."""
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
-        libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+    forgo(*OPENING)
 
 
 def confine(record: Path | None, places: Sequence[str]) -> None:
@@ -256,6 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if door is not None:
             select.select([door], [], [])  # until all that judges is ready
         intake = opened()
+        forgo(NET_RAW)  # for interfaces that come back
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1

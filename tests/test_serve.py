@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.test_watch import INTERPRETED, plain, said, stored
+from sensors.rights import FILES, NET_BIND_SERVICE, NET_RAW, OPENING
+from tests.test_watch import INTERPRETED, plain, rights, said, stored
 from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, write
 
@@ -34,6 +35,11 @@ def jobs(process: Popen[bytes]) -> dict[str, int]:
         words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
         found |= {name: int(number) for name, word in WORDS.items() if word in words}
     return found
+
+
+def mask(*held: int) -> int:
+    """These capabilities of a test that has them itself."""
+    return sum(1 << right for right in held) & rights(os.getpid())[0]
 
 
 def kill(process: Popen[bytes], name: str) -> None:
@@ -95,6 +101,8 @@ def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path)
             told.until(b"dashboard is at")
             first = jobs(process)
             assert set(first) == set(WORDS)
+            held = {name: set(rights(number)) for name, number in {**first, "supervisor": process.pid}.items()}
+            unprivileged = {number for number in (*first.values(), process.pid) if "NoNewPrivs:\t1" in Path(f"/proc/{number}/status").read_text()}
             wire.send(files[0])
             for flood in floods:
                 with ThreadPoolExecutor(1) as beside:
@@ -123,6 +131,12 @@ def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path)
             process.terminate()
             assert process.wait(60) == 0
             assert gone(below)
+    files = mask(*FILES)
+    assert unprivileged == {*first.values(), process.pid}
+    assert held == {
+        "supervisor": {files | mask(*OPENING)}, "sensor": {files | mask(NET_RAW)}, "dashboard": {files | mask(NET_BIND_SERVICE)},
+        "judge": {files}, "scheduler": {files},
+    }  # fmt: skip
     writes = [row for row in stored(tmp_path / "store", "activities") if row["ot"]["access"] == "write"]
     stood = sorted((row["source"]["ip"], row["ot"]["object"]["first"]) for row in writes)
     assert stood == sorted([*((client, 3) for client in clients), *((talk.client, number) for talk in busy for number in range(WRITES))])
@@ -141,12 +155,22 @@ def test_what_no_start_would_mend_ends_it(tmp_path: Path) -> None:
     assert "started again" not in done.stderr
 
 
-def test_nothing_stays_when_it_is_killed(tmp_path: Path) -> None:
+def test_a_dashboard_whose_port_is_taken_ends_nothing_and_nothing_stays_when_it_is_killed(tmp_path: Path) -> None:
+    taker = "import socket, sys; taken = socket.create_server(('127.0.0.1', 8597)); print(); sys.stdin.read()"
     with wires() as wire:
+        subprocess.run(("ip", "-n", wire.here, "link", "set", "lo", "up"), check=True)
         words = wire.run("-m", "balefire", "serve", "in0", "--observer", "test", "--port", "8597", "--store", str(tmp_path / "store"))
-        with started(words, INTERPRETED) as process:
-            said(process, "Listening on in0")
+        with subprocess.Popen(wire.run("-c", taker), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as taken, started(words, INTERPRETED) as process:
+            assert taken.stdout is not None
+            assert taken.stdout.readline()
+            told = Told(process)
+            told.until(b"8597")
+            told.until(b"The dashboard ended (status 2). It is started again in 1 s")
+            told.until(b"Listening on in0")
+            told.until(b"It is started again in 2 s")
+            assert {"sensor", "judge", "scheduler"} <= set(jobs(process))
             below = descendants(process.pid)[1:]
             process.kill()
             process.wait()
             assert gone(below)
+            taken.communicate()
