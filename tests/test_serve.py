@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from balefire.commands.serve import Job
 from sensors.rights import FILES, NET_BIND_SERVICE, NET_RAW, OPENING
 from tests.test_watch import INTERPRETED, plain, rights, said, stored
 from tests.veth import ROOT, started, wires
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 pytestmark = pytest.mark.netns
-SEED: Final = random.randrange(1 << 32) if "BALEFIRE_SOAK" in os.environ else 1
+SEED: Final = int(os.environ.get("BALEFIRE_KILLS_SEED") or (random.randrange(1 << 32) if "BALEFIRE_SOAK" in os.environ else 1))
 KILLS: Final = 5 if "BALEFIRE_SOAK" in os.environ else 1  # amid traffic; each waits twice as long as the one before
 WRITES: Final = 200
 WORDS: Final = {"sensor": b"sensors.listening", "judge": b"watch", "scheduler": b"housekeep", "dashboard": b"streamlit"}
@@ -85,6 +87,7 @@ class Told:
 
 def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path) -> None:
     """Somebody writes in each state: nothing of it is lost but what comes while nobody listens, which coverage says; and nothing is there twice."""
+    sys.stdout.write(f"BALEFIRE_KILLS_SEED={SEED}\n")  # stands beside a failure
     clients, dice = [f"10.0.0.{number}" for number in (7, 9, 10, 11)], random.Random(SEED)
     files = [plain(tmp_path / f"{client}.pcap", wrote(client)) for client in clients]
     busy = [Talk(client=f"10.0.1.{number}").open() for number in range(KILLS)]
@@ -144,6 +147,24 @@ def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path)
     sent = sum(len(wrote(client).packets) for client in clients) + KILLS * len(busy[0].packets)
     assert abs(sum(row["packets"] for row in coverage) - sent) <= KILLS, "one at the edge of a window may count in the window beside it, too, or in neither"
     assert 0.5 < sum(row["absent"] or 0 for row in coverage) < 10
+
+
+def test_what_ends_again_and_again_is_started_later_each_time_until_it_ran_well() -> None:
+    """By a clock that is given: one, two, four … seconds, never more than a minute, and one again after a minute's run."""
+    job, now, waits = Job("judge", (sys.executable, "-S", "-c", "")), 1000.0, list[float]()
+    for _ in range(9):
+        job.since = now
+        waits.append(job.postpone(now + 0.5))
+        assert job.due == now + 0.5 + waits[-1]
+        now = job.due
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    job.since = now
+    assert [job.postpone(now + 60), job.postpone(now + 61), job.postpone(now + 60)] == [60, 1, 2]
+    job.start(now)
+    assert job.process is not None
+    job.process.wait()
+    assert (job.since, job.runs, job.ended(), job.ended()) == (now, 1, 0, None), "its end is told once"
+    assert job.postpone(now + 1) == 4
 
 
 def test_what_no_start_would_mend_ends_it(tmp_path: Path) -> None:

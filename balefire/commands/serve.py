@@ -125,10 +125,10 @@ class Job:
     runs: int = 0
     seen: int = 0
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
         """Start it, so that it ends where we do."""
         self.runs += 1
-        self.since = time.monotonic()
+        self.since = now
         listens = self.door is not None
         late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
@@ -148,6 +148,12 @@ class Job:
         else:
             self.process = None
         return status
+
+    def postpone(self, now: float) -> float:
+        """It ended: the seconds until its next start, twice as many each time; as few as at first where it had run well."""
+        waits = FIRST_S if now - self.since > LONGEST_S else self.wait
+        self.due, self.wait = now + waits, min(2 * waits, LONGEST_S)
+        return waits
 
 
 def _tie() -> None:
@@ -192,12 +198,9 @@ class Supervisor:
             self._screen.worse(USAGE)
             self._stopped = True
         if status is not None and not self._stopped:
-            job.wait = FIRST_S if now - job.since > LONGEST_S else job.wait
-            job.due = now + job.wait
-            self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.wait:.0f}"))
-            job.wait = min(2 * job.wait, LONGEST_S)
+            self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.postpone(now):.0f}"))
         if job.process is None and now >= job.due and not self._stopped:
-            job.start()
+            job.start(now)
             if job.process is not None and job.process.stderr is not None:
                 self._said = os.dup(job.process.stderr.fileno())
                 job.process.stderr.close()
