@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from records.model import Alert
 
 MOST_NAMED: Final = 8  # bad captures that are named at the end
-LEAD: Final = 120_000_000_000  # nanoseconds, two windows: who begins amid one sees but a part of it, and counts what is late at its beginning otherwise
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
@@ -120,7 +119,7 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
     """Judge and store what a listener hands on that lives on when this is killed; what this had not stored by then comes once more."""
     forgo()
     _confine(screen)
-    from balefire.absence import Absence
+    from balefire.absence import LEAD, Absence
     from records.store import open_store
     from sensors.sources.line import Line
     from sensors.sources.pcap import listen
