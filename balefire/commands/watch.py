@@ -23,7 +23,7 @@ from records import scratch
 from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.faces import own
-from sensors.rights import forgo
+from sensors.rights import ALONE, forgo
 from sensors.sources.doors import leads_elsewhere
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[
     """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
     command = [sys.executable, "-m", "sensors.listening", "--wait", *more, "--", *dict.fromkeys(interfaces)]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603 - this very Python, and names behind --
+    process = subprocess.Popen(  # noqa: S603 - this very Python, and names behind --
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | ALONE, start_new_session=True
+    )
     try:
         forgo()
         yield process
