@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 @keeps
 @click.option("--port", type=click.IntRange(1, 65535), help=say("cli.option.port", HELP))
 @click.option("--listen", metavar="ADDRESS", help=say("cli.option.listen", HELP))
+@click.option("--patient", is_flag=True, hidden=True)
 @speaks
-def dashboard(screen: Screen, port: int | None, listen: str | None, as_json: bool) -> None:
-    """Serve the pages until Ctrl-C."""
+def dashboard(screen: Screen, port: int | None, listen: str | None, patient: bool, as_json: bool) -> None:
+    """Serve the pages until Ctrl-C. `patient`: as soon as there is a store."""
+    if patient:
+        from balefire.awaiting import quiet
+        from records.store import open_store
+
+        quiet(lambda: open_store(screen.store))
     serve(screen, port or screen.settings.dashboard.port, as_json, listen or "")
 
 

@@ -27,7 +27,7 @@ import click
 from balefire.command import HELP, Globals, keeps, speaks
 from balefire.commands.watch import Heard, begun, failure, listens, reads_again, told_of, words
 from records import scratch
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.wording import say
 from sensors.rights import ALONE, NET_BIND_SERVICE, OPENING, forgo
 
@@ -61,9 +61,14 @@ def serve(
     """Keep them running until SIGINT or SIGTERM."""
     forgo(*OPENING)  # it, too: nothing that it starts gets more than what listens
     from records.store import open_store
+    from records.store.contract import AWAY
 
     scratch.sweep()
-    open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
+    try:
+        open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
+    except StoreError as error:  # who judges waits for one that is away, and says so
+        if error.key not in AWAY:
+            raise
     settings, which = (context.find_object(Globals) or Globals()).settings, dict.fromkeys(interfaces)
     more = ["--store", screen.store, "--language", screen.language]
     told = [*more, *(["--json"] if as_json else [])]
@@ -77,13 +82,13 @@ def serve(
             Job("judge", _command(settings, "watch", *told, "--door", path, *judge, "--", *which)),
             Job(
                 "dashboard",
-                _command(settings, "dashboard", *told, "--port", str(port or screen.settings.dashboard.port)),
+                _command(settings, "dashboard", "--patient", *told, "--port", str(port or screen.settings.dashboard.port)),
                 kept=(NET_BIND_SERVICE,),
                 spare=True,
             ),
         ]
         if screen.settings.housekeeping.daily:
-            jobs.append(Job("scheduler", _command(settings, "store", "housekeep", *more)))
+            jobs.append(Job("scheduler", _command(settings, "store", "housekeep", "--patient", *more)))
         observer = judge[judge.index("--observer") + 1] if "--observer" in judge else screen.settings.observer or platform.node()
         Supervisor(screen, jobs, lambda ready: begun(screen, ready, tuple(which), observer)).run()
 
