@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.lifecycle import LONGEST, LONGEST_NAME, TransitionError, name, plain
 from records.errors import UsageError
 from records.model import Text
 from records.nesting import iso
@@ -58,20 +58,22 @@ def suggest(store: Store, alert: str) -> tuple[str, list[Text]]:
         told = [say("warning.why.level", each, level=say(f"duty.level.{graded['graded']}", each)) for each in ("en", "zh")]
         return colour, [Text(*told)]
     row = store.get("alert", alert) or {"severity": 0, "count": 0}
-    severity = int(row["severity"] or 0)
+    severity, count = int(row["severity"] or 0), int(row["count"] or 0)
     colour = next(colour for colour, least in _standard()["unconfirmed"].items() if severity >= least)
-    return colour, [Text(*(say("warning.why.severity", each, severity=severity, count=row["count"]) for each in ("en", "zh")))]
+    return colour, [Text(*(say(f"warning.why.severity.{'one' if count == 1 else 'many'}", each, severity=severity, count=count) for each in ("en", "zh")))]
 
 
 def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[Text], receiver: str, by: str, now: int) -> str:
     """Issue a warning from an alert; its id. Raises UsageError."""
     if colour not in colours():
         raise UsageError("duty.word", word=colour, known=", ".join(colours()))
-    if not name(receiver) or not title.strip() or not reasons:
+    if not name(receiver) or not plain(title) or not reasons:
         raise UsageError("warning.empty")
+    _fits("receiver", plain(receiver), LONGEST_NAME)
+    _fits("title", title.strip(), LONGEST_TITLE)
     identity = secrets.token_hex(8)
     made: Row = {
-        "id": identity, "alert": alert, "colour": colour, "title": title.strip()[:LONGEST_TITLE], "receiver": name(receiver), "status": "issued", "issued": now,
+        "id": identity, "alert": alert, "colour": colour, "title": title.strip(), "receiver": name(receiver), "status": "issued", "issued": now,
         "reasons": json.dumps([{"en": each.en, "zh": each.zh} for each in reasons], ensure_ascii=False), "due": now + due_after(colour, 0),
         "signed": None, "handled": None, "feedback": None, "closed": None, "revision": 0,
     }  # fmt: skip
@@ -82,13 +84,40 @@ def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[T
 def issue_to(
     store: Store, alert: str, colour: str, receivers: Sequence[str], by: str, now: int, language: str, *, title: str = "", reason: str = ""
 ) -> list[str]:
-    """Issue a warning to each receiver, who signs for it alone, with the reasons that are suggested and one more; their ids. Raises UsageError."""
-    told = title or str((store.get("alert", alert) or {}).get(f"title.{language}") or "")
-    given = [*suggest(store, alert)[1], *([Text(reason.strip(), reason.strip())] if reason.strip() else [])]
-    wanted = list(dict.fromkeys(name(each) for each in receivers or ("",)))
-    if not all(wanted):
-        raise UsageError("warning.empty")
+    """Issue a warning to each receiver, who signs for it alone: what happened, the reason that a person gives, then what was suggested; their ids.
+
+    Raises UsageError. A receiver who is named twice in the same words is one; two that only become the same as they are stored are refused.
+    """
+    known = store.get("alert", alert) or {}
+    told = plain(title) or str(known.get(f"title.{language}") or "")[:LONGEST_TITLE]
+    _fits("reason", reason, LONGEST)
+    happened = [Text(str(known["reason.en"]), str(known["reason.zh"]))] if known.get("reason.en") else []
+    given = [*happened, *([Text(plain(reason), plain(reason))] if plain(reason) else []), *_decided(colour, *suggest(store, alert))]
+    wanted = list(dict.fromkeys(each.strip() for each in receivers or ("",)))
+    for each in wanted:
+        if not plain(each):
+            raise UsageError("warning.empty")
+        _fits("receiver", plain(each), LONGEST_NAME)
+    if twice := [each for at, each in enumerate(wanted) if plain(each) in map(plain, wanted[:at])]:
+        raise UsageError("warning.twice", receiver=plain(twice[0]))
     return [issue(store, alert, colour, told, given, receiver, by, now) for receiver in wanted]
+
+
+def _decided(colour: str, suggested: str, why: Sequence[Text]) -> list[Text]:
+    """Why it has its colour: the reasons of the suggestion, as reasons for another colour where a person decided against it."""
+    if colour == suggested or colour not in colours():
+        return list(why)
+    told: list[str] = []
+    for language in ("en", "zh"):
+        words = {key: say(f"warning.colour.{each}", language) for key, each in (("colour", colour), ("suggested", suggested))}
+        told.append(say("warning.why.decided", language, **words, reasons=" · ".join(getattr(each, language) for each in why)))
+    return [Text(*told)]
+
+
+def _fits(what: str, text: str, limit: int) -> None:
+    """Nothing is cut unseen. Raises UsageError for what is too long to be kept whole."""
+    if len(text) > limit:
+        raise UsageError(f"warning.long.{what}", length=len(text), limit=limit, start=text[:40])
 
 
 def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "") -> None:
@@ -151,6 +180,15 @@ def reasons(row: Row, language: str) -> list[str]:
     """Why it was issued."""
     told: Any = row["reasons"]
     return [str(each[language]) for each in (json.loads(told) if isinstance(told, str) else told or ())]
+
+
+def history(store: Store) -> dict[str, list[Row]]:
+    """What was done about each warning, the earliest first: `step`, `time` (nanoseconds), `by`, `note`."""
+    told: dict[str, list[Row]] = {}
+    for row in every_row(store, "audit", "table:warning"):
+        step = ACTIONS.get(row["action"], "issued")
+        told.setdefault(row["subject"], []).append({"step": step, "time": row["time"], "by": row["by"], "note": row["note"] or ""})
+    return told
 
 
 def overdue(row: Row, now: int) -> bool:
