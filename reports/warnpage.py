@@ -78,5 +78,7 @@ def write_pages(
 
 
 def release(ledger: Ledger, key: Callable[[], Key], told: Row, pages: Callable[[], list[Path]], by: Callable[[], str], now: int) -> Entry:
-    """Put it at the end of the ledger with its pages, once: what is there already stays as it is. Raises what `Ledger.release` does."""
+    """Put it at the end of the ledger with its pages, once: what is there already stays as it is, and nothing is printed for it. Raises what
+    `Ledger.release` does.
+    """
     return ledger.released(str(told["id"])) or ledger.release(key(), told, pages(), by=by(), time=iso(now), kind="warning")

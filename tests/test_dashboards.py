@@ -346,7 +346,9 @@ def opened(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **paramet
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
     for name, value in parameters.items():
         page.query_params[name] = value
-    return page.run()
+    page.run()
+    assert not page.exception
+    return page
 
 
 def sent(page: AppTest) -> str:

@@ -376,6 +376,30 @@ def test_two_who_write_at_once_make_one_chain(ledger: Ledger, key: Key) -> None:
     assert (verdict.valid, verdict.entries) == (True, 31)
 
 
+def _releaser(root: str, private: bytes, start: Any) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    loaded = Ed25519PrivateKey.from_private_bytes(private)
+    key = Key(loaded.public_key().public_bytes_raw().hex(), loaded)
+    start.wait()
+    for number in range(15):
+        release(Ledger(Path(root)), key, id=f"report {number}")
+
+
+def test_of_two_who_release_the_same_at_once_the_first_ones_entry_stays(ledger: Ledger, key: Key) -> None:
+    spawned = multiprocessing.get_context("spawn")
+    start = spawned.Event()
+    both = [spawned.Process(target=_releaser, args=(str(ledger.root), key.private.private_bytes_raw(), start)) for _ in range(2)]
+    for each in both:
+        each.start()
+    start.set()
+    for each in both:
+        each.join(60)
+    assert [each.exitcode for each in both] == [0, 0]
+    assert [ledger.read(number).body["document"].get("id") for number in ledger.numbers()] == [None, *(f"report {number}" for number in range(15))]
+    assert release(ledger, key, id="report 3") == ledger.read(5).receipt, "who comes second holds the receipt of what is there"
+
+
 WRITES = """
 import sys
 from pathlib import Path
