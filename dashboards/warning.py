@@ -44,7 +44,7 @@ def warnings(page: Page, found: list[Row], now: int) -> None:
         rows = [overdue(page, row, titles, now) for row in late]
         kit.draw("table", {"title": page.say("duties.overdue"), "note": page.say("duties.overdue_note"), "head": head, "rows": rows, "empty": ""}, "overdue")
     head = [page.say(f"duties.{column}") for column in ("colour", "warns", "receiver", "status", "next", "release")]
-    against, history, released = warned.contested(page.store, found[:MOST]), warned.history(page.store), requesting.standings(page.store)
+    against, history, released = warned.contested(page.store, found[:MOST]), warned.history(page.store, found[:MOST]), requesting.standings(page.store)
     shown = [[*line(page, row, now, titles, against.get(row["id"]), history.get(row["id"], [])), went(page, released.get(row["id"]))] for row in found[:MOST]]
     note = page.say("activity.cut", shown=MOST, total=len(found)) if len(found) > MOST else page.say("duties.warnings_note")
     told = {"title": page.say("duties.warnings"), "note": note, "empty": page.say("duties.no_warnings")}

@@ -207,12 +207,15 @@ def reasons(row: Row, language: str) -> list[str]:
     return [str(each[language]) for each in (json.loads(told) if isinstance(told, str) else told or ())]
 
 
-def history(store: Store) -> dict[str, list[Row]]:
-    """What was done about each warning, the earliest first: `step`, `time` (nanoseconds), `by`, `note`."""
+def history(store: Store, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """What was done about each warning, the earliest first: `step`, `time` (nanoseconds), and by the trail `by` and `note`."""
+    trail = {(row["subject"], ACTIONS.get(row["action"], "issued")): row for row in every_row(store, "audit", "table:warning")}
     told: dict[str, list[Row]] = {}
-    for row in every_row(store, "audit", "table:warning"):
-        step = ACTIONS.get(row["action"], "issued")
-        told.setdefault(row["subject"], []).append({"step": step, "time": row["time"], "by": row["by"], "note": row["note"] or ""})
+    for row in rows:
+        for step in STEPS:
+            if row[step] is not None:
+                said = trail.get((row["id"], step)) or {"by": "", "note": ""}
+                told.setdefault(row["id"], []).append({"step": step, "time": row[step], "by": said["by"], "note": said["note"] or ""})
     return told
 
 

@@ -52,7 +52,9 @@ def rendered(told: Row, form: str, language: str, *, draft: bool = False) -> byt
     if form == "json":
         return canonical.written(dict(told))
     clock = Clock(zone_of(str(told["zone"])), language)
-    steps = [(say(f"warning.step.{step}", language), clock.moment(nanoseconds(when))) for step, when in told["due"].items()]
+    steps = [
+        (say(f"warning.step.{step}", language), clock.moment(nanoseconds(told["due"][step]))) for step in warned.STEPS[1:]
+    ]  # a signed document is in order of names
     words = {key: say(f"warning.page.{key}", language) for key in ("document", "draft", "to", "from", "by", "why", "steps", "step", "due", "ours", "alert")}
     shown = page_of("warning.html.j2", told=told, words=words, draft=draft, language=language, level=LEVELS[told["colour"]], steps=steps,
                     colour=say(f"warning.colour.{told['colour']}", language), issued=clock.moment(nanoseconds(told["issued"])))  # fmt: skip

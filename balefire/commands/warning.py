@@ -234,7 +234,7 @@ def _rows(store: Store, rows: list[dict[str, Any]], now: int) -> list[dict[str, 
     from records.nesting import iso, nest
     from reports import requesting, warned
 
-    contested, history, released = warned.contested(store, rows), warned.history(store), requesting.standings(store)
+    contested, history, released = warned.contested(store, rows), warned.history(store, rows), requesting.standings(store)
     told: list[dict[str, Any]] = []
     for row in rows:
         against, standing = contested.get(row["id"]), released.get(row["id"])
@@ -267,7 +267,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
             return
         title = getattr(warned.titles(store, [row])[row["id"]], screen.language)
         against = warned.contested(store, [row]).get(row["id"])
-        steps, standing = warned.history(store).get(row["id"], []), requesting.standings(store).get(row["id"])
+        steps, standing = warned.history(store, [row]).get(row["id"], []), requesting.standings(store).get(row["id"])
     late = f" {screen.say('warning.late')}" if warned.overdue(row, now) else ""
     due = f"{iso(row['due'])[:16].replace('T', ' ')}{late}" if row["due"] else "–"
     status = warned.standing(row, against, screen.language)
