@@ -682,7 +682,7 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     from dashboards.access.sessions import Visitor
     from dashboards.access.visitor import DeniedError
     from reports import warned
-    from tests.test_dashboards import opened, sent
+    from tests.test_dashboards import opened, sent, tried
     from tests.test_store import activities, activity
 
     where = tmp_path / "store"
@@ -738,6 +738,6 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     with pytest.raises(DeniedError):
         deciding.fill(store, due, {"data": "none"}, "sun")
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("wall", "screen"))
-    page = opened("duties", where, monkeypatch, lang=language)
+    page = tried("duties", where, monkeypatch, lang=language)
     assert "DeniedError" in str(page.exception), "who may see nothing is shown nothing, however the page was reached"
     store.close()

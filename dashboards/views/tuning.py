@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import counting, kit, queries, rulings, trying
 from dashboards.access.visitor import may
-from dashboards.page import Page, begin, picked, remember, text_of
+from dashboards.page import Page, begin, left_out, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
 from records.errors import BalefireError
@@ -176,7 +176,9 @@ def slid(page: Page, bound: Bound, by_value: dict[str, Step], key: str) -> Step:
     def moved() -> None:
         st.query_params["value"] = str(st.session_state[key])
 
-    asked = st.query_params.get("value", "")
+    asked = st.query_params.get("value", str(bound.value))
+    if asked not in by_value:
+        left_out("value")
     st.session_state[key] = asked if asked in by_value else str(bound.value)
     return by_value[str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), key=key, on_change=moved))]
 
