@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 TICK_S: Final = 1.0
 WAIT_MS: Final = 100
 PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
+READER_S: Final = 60.0  # that it waits at its end for whoever judges
 PIPE: Final = 1 << 20  # octets that the pipe holds, if the kernel lets it
 DEATH_SIGNAL: Final = 1  # prctl: what the process gets when the one that started it is gone
 
@@ -56,7 +57,8 @@ class Listening:
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
         self._described, self._refused, self._shed = 0, "", 0
-        self._shedding = self.stopped = False
+        self._shedding = self.stopped = self.hurried = False
+        self._parent = os.getppid()
 
     def run(self) -> None:
         """Until it is stopped; then what is there is written."""
@@ -88,9 +90,21 @@ class Listening:
         self._look()
         self._look_at_recording()
         self._look_at_outlet()
-        if left := outlet.finish():
+        if left := self._finish():
             say({"unread": f"{left / (1 << 20):,.1f}"})
         say({"ended": intake.counts()})
+
+    def _finish(self) -> int:
+        """How many octets nobody has taken at its end. Whoever judges is waited for, unless it is told to end once more, or who started it is gone."""
+        outlet, end = self._outlet, time.monotonic() + READER_S
+        left = outlet.finish()
+        while left and not self.hurried and os.getppid() == self._parent and time.monotonic() < end:
+            time.sleep(PAUSE_S)
+            outlet.tend()
+            if outlet.is_read():
+                outlet.block()
+                left = outlet.finish()
+        return left
 
     def _may_take(self) -> bool:
         """Is there room, or somebody to keep it all the same? Else it is left where it is: those who write captures wait, and rings hold what they can."""
@@ -252,8 +266,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.wait and not sys.stdin.readline():
             return 0
         door = None if given.door is None else socket.socket(fileno=given.door)
-        if door is not None:
-            select.select([door], [], [])  # until all that judges is ready
+        if door is not None and given.record is None:
+            select.select([door], [], [])  # until all that judges is ready: what comes before is recorded, or not heard
         intake = opened()
         forgo(NET_RAW)  # for interfaces that come back
     except BalefireError as error:
@@ -264,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
 
     def stop(*_: object) -> None:
-        listening.stopped = True
+        listening.hurried, listening.stopped = listening.stopped, True
 
     signal.signal(signal.SIGTERM, stop)
     with contextlib.suppress(OSError, AttributeError):  # Linux alone lets it hold more

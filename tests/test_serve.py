@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -77,12 +78,12 @@ class Told:
     """What a process says, from its beginning on."""
 
     def __init__(self, process: Popen[bytes]) -> None:
-        self._process, self._text = process, b""
+        self._process, self.text = process, b""
 
     def until(self, line: bytes, behind: bytes = b"") -> None:
         """It says this, behind where it said that last."""
-        while behind not in self._text or line not in (self._text.rpartition(behind)[2] if behind else self._text):
-            self._text += said(self._process, "")
+        while behind not in self.text or line not in (self.text.rpartition(behind)[2] if behind else self.text):
+            self.text += said(self._process, "")
 
 
 def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path) -> None:
@@ -173,6 +174,77 @@ def test_what_no_start_would_mend_ends_it(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "There are: " in done.stderr
     assert "started again" not in done.stderr
+
+
+JUDGE: Final = """
+import pathlib, signal, sys
+from sensors.sources.line import Line
+line = Line(sys.argv[2], 0)
+signal.signal(signal.SIGTERM, lambda *_: line.end())
+with pathlib.Path(sys.argv[3]).open("ab", buffering=0) as file:
+    while came := line.file.read(1 << 16):
+        file.write(came)
+"""
+SERVE: Final = """
+import json, sys
+from balefire.commands.serve import Job, Supervisor, _door
+from balefire.screen import Screen
+from balefire.settings import Settings
+screen = Screen(Settings(), "en", "")
+with _door() as (door, path):
+    words, judge = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+    sensor = Job("sensor", (*words, "--door", str(door.fileno())), ("--", "in0"), door.fileno())
+    Supervisor(screen, [sensor, Job("judge", (*judge, path, sys.argv[3]))], lambda _: screen.note("Listening")).run()
+sys.exit(screen.status)
+"""
+
+
+@pytest.mark.parametrize("mends", [True, False])
+def test_what_is_held_at_the_end_goes_to_another_judge(mends: bool, tmp_path: Path) -> None:
+    """Of what was heard since the one before was killed; where the other fails as well, that is said, and is no success."""
+    file, judge, heard = plain(tmp_path / "talk.pcap", wrote("10.0.0.7")), tmp_path / "judge.py", tmp_path / "heard"
+    judge.write_text(JUDGE)
+    with wires() as wire:
+        sensor = [sys.executable, "-m", "sensors.listening", "--run", "one"]
+        words = wire.run("-c", SERVE, json.dumps(sensor), json.dumps([sys.executable, str(judge), "watch"]), str(heard))
+        with started(words, INTERPRETED) as process:
+            told = Told(process)
+            told.until(b"Listening")
+            kill(process, "judge")
+            told.until(b"started again", b"What judges")
+            kill(process, "judge")
+            told.until(b"in 2 s", b"What judges")
+            heard.write_bytes(b"")
+            wire.send(file)
+            judge.write_text(JUDGE if mends else "raise SystemExit(4)")
+            process.terminate()
+            _, rest = process.communicate(timeout=30)
+    assert all(packet.data in heard.read_bytes() for packet in wrote("10.0.0.7").packets) == mends
+    assert (process.returncode, b"nobody judged the last" in rest) == ((0, False) if mends else (3, True))
+
+
+def test_a_store_that_is_away_keeps_nothing_from_being_recorded(tmp_path: Path) -> None:
+    """What was not judged when it is told to end, and not to wait for that either, is said, and is no success."""
+    file = plain(tmp_path / "talk.pcap", wrote("10.0.0.7"))
+    with wires() as wire:
+        more = ("--record", str(tmp_path / "recorded"), "--store", "http://127.0.0.1:9")
+        with started(wire.run("-m", "balefire", "serve", "in0", "--observer", "test", "--port", "8596", *more), INTERPRETED) as process:
+            told = Told(process)
+            told.until(b"Listening on in0")
+            assert b"The store is away" not in told.text, "what is recorded waits for nobody who judges"
+            wire.send(file)
+            told.until(b"The store is away")
+            time.sleep(1)
+            process.terminate()
+            time.sleep(0.2)
+            process.terminate()
+            _, rest = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert b"nobody judged the last" in rest
+    assert b"nothing of what was heard meanwhile is judged" in rest
+    assert b"started again" not in rest
+    recorded = b"".join(part.read_bytes() for part in sorted((tmp_path / "recorded").rglob("*.pcapng")))
+    assert all(packet.data in recorded for packet in wrote("10.0.0.7").packets)
 
 
 def test_a_dashboard_whose_port_is_taken_ends_nothing_and_nothing_stays_when_it_is_killed(tmp_path: Path) -> None:

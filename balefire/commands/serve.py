@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 FIRST_S, LONGEST_S = 1.0, 60.0  # how long one waits for its next start: twice as long each time, until it has run well for LONGEST_S
 LOOK_S: Final = 0.2
 END_S: Final = 660.0  # a sensor waits so long for a store that is away
-USAGE: Final = 2  # the exit status of what no further start would mend
+USAGE: Final = 2  # the exit status of what no further start would mend …
+CUT: Final = 3  # … where not all was judged that was heard …
+LOST: Final = 4  # … or stored that was judged
 DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that started it is gone
 
 
@@ -173,12 +175,12 @@ def _bind(kept: tuple[int, ...]) -> None:
 
 
 class Supervisor:
-    """Starts jobs, and starts again what ended, later each time it ends soon. The first of them is what listens; `ready` is told to what."""
+    """Starts jobs, and starts again what ended, later each time it ends soon. The first of them listens, the second judges; `ready` is told to what."""
 
     def __init__(self, screen: Screen, jobs: Sequence[Job], ready: Callable[[dict[str, Any]], None]) -> None:
         self._screen, self._jobs, self._ready = screen, jobs, ready
         self._heard, self._said, self._line = Heard(screen), -1, b""
-        self._stopped = False
+        self._stopped = self._hurried = self._last = False
 
     def run(self) -> None:
         """Until a signal, or until something ends that no further start would mend."""
@@ -193,7 +195,7 @@ class Supervisor:
             self._end()
 
     def _stop(self, *_: object) -> None:
-        self._stopped = True
+        self._hurried, self._stopped = self._stopped, True
 
     def _tend(self, job: Job, now: float) -> None:
         status = job.ended()
@@ -240,17 +242,39 @@ class Supervisor:
             self._stopped = True
         else:
             self._heard.hear(told)
+            self._screen.worse(CUT if "unread" in told else 0)
 
     def _end(self) -> None:
         """All of them: first what listens, for the rest has to take in what it heard last. What does not end is killed."""
-        end = time.monotonic() + END_S
-        for jobs in (self._jobs[:1], self._jobs[1:]):
-            running = [job.process for job in jobs if job.process is not None]
-            for process in running:
-                process.terminate()
-            for process in running:
-                while process.poll() is None:
-                    if time.monotonic() > end:
-                        process.kill()
-                    self._listen(LOOK_S / 2)
-            self._listen_out()
+        end, (sensor, judge, *_) = time.monotonic() + END_S, self._jobs
+        self._hurried = self._screen.status == USAGE
+        self._listen(LOOK_S)  # who was killed a moment before is seen to be gone
+        self._have_judged(sensor, judge)
+        self._close([sensor], end, lambda: self._have_judged(sensor, judge))
+        self._listen_out()
+        status = self._close(self._jobs[1:], end)[0]
+        if status == -signal.SIGKILL:
+            self._screen.note(self._screen.say("cli.serve.unstored", status=status))
+        self._screen.worse(LOST if status in {-signal.SIGKILL, LOST} else 0)
+
+    def _have_judged(self, sensor: Job, judge: Job) -> None:
+        """What was heard last is judged: by another, where the judge has ended badly. Where nobody can, or it is stopped again, nobody is waited for."""
+        self._last = judge.ended() in {0, CUT} or self._last  # in order: it has had all
+        if judge.process is None and not (self._last or self._hurried):
+            self._last = True
+            judge.start(time.monotonic())
+        elif (judge.process is None or self._hurried) and sensor.process is not None:
+            sensor.process.terminate()
+
+    def _close(self, jobs: Sequence[Job], end: float, meanwhile: Callable[[], None] = lambda: None) -> list[int]:
+        """End these; their exit statuses, 0 where one did not run."""
+        running = [job.process for job in jobs if job.process is not None]
+        for process in running:
+            process.terminate()
+        for process in running:
+            while process.poll() is None:
+                if time.monotonic() > end:
+                    process.kill()
+                meanwhile()
+                self._listen(LOOK_S / 2)
+        return [job.ended() or 0 for job in jobs]
