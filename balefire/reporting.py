@@ -7,8 +7,12 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from records.formats import HOUR, SECOND
+from records.query import Query
 from reports.kept import Kept, place
+from reports.lasting import reach
 from reports.periods import holding, zone_of
 
 if TYPE_CHECKING:
@@ -44,8 +48,10 @@ def turns(store: Store, settings: Settings, now: int) -> list[Turn]:
     """Each kind that is in the schedule, of all sites and each site that has its own. A period is due at the hour of the day after its end, by the calendar
     of the reports' time zone.
 
-    Only the last period is ever due: of those that were missed while nothing ran it alone is made, once.
+    Only the last period is ever due: of those that were missed while nothing ran it alone is made, once. The first of a kind is the one in which the store
+    began: of what was before, nothing can be told.
     """
+    begun: int | None = None
     notes, zone = store.notes(), zone_of(settings.reports.zone)
     told: list[Turn] = []
     wanted = [(kind, None) for kind in settings.reports.schedule] + [(kind, site) for site, kinds in settings.reports.sites.items() for kind in kinds]
@@ -53,8 +59,19 @@ def turns(store: Store, settings: Settings, now: int) -> list[Turn]:
         over = _over(kind, settings, now)
         made = notes.get(note_of(kind, site))
         due = over if made is None or made < over.until or made > now + HOUR else None
+        if made is None:
+            begun = _begun(store) if begun is None else begun
+            due = over if over.until > begun else None
         told.append(Turn(kind, site, due, _begins(holding(kind, zone, over.until).until, settings), made))
     return told
+
+
+def _begun(store: Store) -> int:
+    """Since when rows are in the store (packet time, nanoseconds); the end of all times where there are none, the beginning where rows were deleted."""
+    if reach(store):
+        return 0
+    first = [store.read(table, Query(sort="@timestamp", limit=1)).column("@timestamp").cast(pa.int64()) for table in ("coverage", "activity")]
+    return min((int(times[0].as_py()) for times in first if len(times)), default=1 << 62)
 
 
 def _over(kind: str, settings: Settings, now: int) -> Period:

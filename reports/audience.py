@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from records.nesting import iso
 from records.wording import say
+from reports.dutybook import duties
 from reports.forming import form
 from reports.obliging import all_due
 
@@ -31,3 +32,9 @@ def view(store: Store, agency: str, unit: str, language: str, now: int) -> list[
             titles = {each.id: getattr(each.title, language) for each in due.duty.fields}
             told.append({**head, "case": due.case, "receipt": due.row["receipt"], **clock, **law, "form": shown, "titles": titles})
     return told
+
+
+def nothing(agency: str, language: str) -> str:
+    """What is said where there is no duty towards an agency: none just now, or none that is known at all."""
+    known = any(agency in each.agencies for each in duties())
+    return say("duty.none_towards" if known else "duty.unknown_towards", language, agency=say(f"agency.{agency}", language))

@@ -660,6 +660,8 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     again = one("duty", "supplement", first["id"], "--store", where)
     assert one("duty", "waive", again["id"], "--note", "nothing more", "--store", where)["status"] == "waived"
     assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first", "cn-incident/first-supplement"]
+    for language, agency, words in (("en", "bigdata", "is known: "), ("zh", "bigdata", "未知有应向"), ("en", "eisac", "No duty towards this agency: ")):
+        assert words in balefire("duty", "view", agency, "--store", where, "--language", language).stderr
     seen = balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout
     assert "\n    [found] Time found or occurred\n        first packet" in seen
     assert "\n        confirmed " in seen

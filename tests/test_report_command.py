@@ -153,6 +153,28 @@ def store(own: Path) -> Iterator[Store]:
     opened.close()
 
 
+def made_before(store: Store, *kinds: str, site: str | None = None) -> None:
+    """Reports of these kinds were made of a time long ago: whatever is over since is due."""
+    for kind in kinds:
+        assert store.note(note_of(kind, site), at("2026-01-01T00:00"), None)
+
+
+def test_of_what_was_before_the_store_nothing_is_made(store: Store, tmp_path: Path) -> None:
+    """Rows begin on Monday, 2 November: the week before and October are nobody's."""
+    wanted = settings(schedule=["daily", "weekly", "monthly"])
+
+    def due(opened: Store, now: str) -> list[str]:
+        return [turn.kind for turn in turns(opened, wanted, at(now)) if turn.due]
+
+    assert due(store, "2026-11-02T12:00") == []
+    assert due(store, "2026-11-05T06:00") == ["daily"]
+    assert due(store, "2026-11-09T06:00") == ["daily", "weekly"]
+    assert due(store, "2026-12-01T06:00") == ["daily", "weekly", "monthly"]
+    empty = open_store(str(tmp_path / "empty"), True)
+    assert due(empty, "2026-12-01T06:00") == []
+    empty.close()
+
+
 @pytest.mark.parametrize(
     ("now", "daily", "weekly"),
     [
@@ -164,6 +186,7 @@ def store(own: Path) -> Iterator[Store]:
     ],
 )
 def test_what_is_due_by_the_calendar(store: Store, now: str, daily: str, weekly: str) -> None:
+    made_before(store, "daily", "weekly")
     found = {turn.kind: turn for turn in turns(store, settings(), at(now))}
     assert {kind: str(turn.due.first) if turn.due else None for kind, turn in found.items()} == {"daily": daily, "weekly": weekly}
     assert all(turn.due and turn.due.whole for turn in found.values())
@@ -173,6 +196,7 @@ def test_what_is_due_by_the_calendar(store: Store, now: str, daily: str, weekly:
 def test_the_hour_stays_the_hour_when_clocks_change(store: Store) -> None:
     """On 25 October 2026 Berlin's clocks go back: the hour is that of the wall, before and after."""
     berlin = settings(zone="Europe/Berlin", schedule=["daily"])
+    made_before(store, "daily")
     for day in ("2026-10-24", "2026-10-25", "2026-10-26"):
         (early,), (late,) = (turns(store, berlin, at(f"{day}T{time}", "Europe/Berlin")) for time in ("05:59", "06:00"))
         assert early.due
@@ -207,12 +231,13 @@ def test_a_schedule_that_was_missed_by_a_week_runs_once(store: Store, own: Path,
         assert look(f"2026-11-12T{time}") == ["2026-11-11", "2026-11-04", "2026-11-03"], "one for all that were missed"
     assert look("2026-11-13T06:00")[0] == "2026-11-12"
     assert store.notes()[note_of("daily")] == at("2026-11-13T00:00")
-    assert said == ["Reports: 1 made that were due."] * 4
+    assert said == ["Reports: 1 made that was due."] * 4
     assert kept(wanted, str(own)).heads()[0]["recorded"] is False, "a sensor that is dead is told, too"
 
 
 def test_a_site_may_have_a_schedule_of_its_own(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = settings(schedule=["daily"], sites={SITES[1]: ["daily", "weekly"]})
+    made_before(store, "weekly", site=SITES[1])
     keeper, said = housekeeper(store, own, wanted)
     monkeypatch.setattr("balefire.schedule.jobs", lambda: [job for job in real() if job.name == "report"])
     monkeypatch.setattr("time.time_ns", lambda: at("2026-11-04T06:00"))
@@ -249,6 +274,7 @@ def real() -> list[Any]:
 
 
 def test_schedule_for_machines(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-12-05T06:00"))
     assert lines("report", "schedule", "--store", own) == []
     monkeypatch.setenv("BALEFIRE_REPORTS__SCHEDULE", '["monthly"]')
     (row,) = lines("report", "schedule", "--store", own)

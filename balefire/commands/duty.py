@@ -310,6 +310,7 @@ def release(screen: Screen, identity: str, files: tuple[Path, ...], keys: Path |
 @_command("view", click.argument("agency", metavar="AGENCY"))
 def view(screen: Screen, agency: str, as_json: bool) -> None:
     """What one agency may see: its own duties and the fields of their forms alone."""
+    from reports.audience import nothing
     from reports.audience import view as seen
 
     if agency not in AGENCIES:
@@ -330,4 +331,4 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
                     for part in text.split("\n"):
                         screen.print(f"        {part or '—'}")
         if not found and not as_json:
-            screen.note(screen.say("cli.nothing"))
+            screen.note(nothing(agency, screen.language))

@@ -94,7 +94,7 @@ def seen_by(page: Page, agency: str, called: str) -> None:
         for each in found[:MOST]
     ]
     told = {"title": page.say("duties.seen_by", agency=called), "note": cut(page, len(found)) or page.say("duties.seen_note")}
-    kit.draw("table", {**told, "head": head, "rows": rows, "empty": page.say("duties.seen_nothing")}, "seen")
+    kit.draw("table", {**told, "head": head, "rows": rows, "empty": audience.nothing(agency, page.language)}, "seen")
     head = [page.say(f"duties.{name}") for name in ("field", "text")]
     for number, each in enumerate(each for each in found[:MOST] if each["form"]):
         rows = [[each["titles"][key], text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
