@@ -4,6 +4,7 @@ whoever may. What its receiver gets is signed elsewhere (`balefire report releas
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -13,6 +14,7 @@ from dashboards.access.visitor import may
 from dashboards.deciding import name, plain, refusing, step, warn
 from dashboards.opening import opened
 from dashboards.releasing import asking
+from dashboards.serve import UNIT, ZONE
 from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.query import Query
@@ -94,7 +96,8 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
             st.text_input(page.say("duties.step_note"), key=_note_of(chosen, action), max_chars=LONGEST)
             words = say(f"warning.step.{warned.ACTIONS[action]}", page.language)
             st.button(words, key="warning_step", type="primary", disabled=not may("decide"), on_click=_stepped, args=(chosen, action))
-        asking(page, chosen, warnpage.seal(row))
+        told = warnpage.document(page.store, row, os.environ.get(UNIT, ""), os.environ.get(ZONE) or "UTC")
+        asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row))
 
 
 def _note_of(warning: str, action: str) -> str:

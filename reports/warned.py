@@ -16,12 +16,12 @@ from records.errors import UsageError
 from records.model import Text
 from records.nesting import iso
 from records.store.contract import Change
-from records.wording import say
+from records.wording import LANGUAGES, say
 from reports.dutybook import colour_of
 from reports.everything import every_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from records.store.contract import Store
 
@@ -51,7 +51,11 @@ def due_after(colour: str, step: int) -> int:
 
 
 def suggest(store: Store, alert: str) -> tuple[str, list[Text]]:
-    """A colour for an alert, and why: by the level of its incident where that is decided, else by its severity, cut for what is not confirmed yet."""
+    """A colour for an alert, and why: the least where it was closed as anything but true; by the level of its incident where that is decided, else by its
+    severity, cut for what is not confirmed yet.
+    """
+    if against := disproved(store, [alert]).get(alert):
+        return colours()[0], [Text(*(say("warning.why.disproved", each, verdict=say(f"verdict.{against[0]}", each)) for each in LANGUAGES))]
     graded = store.get("grading", alert)
     if graded:
         colour = colour_of(str(graded["graded"]))
@@ -147,14 +151,35 @@ def warnings(store: Store) -> list[Row]:
 
 def contested(store: Store, rows: Sequence[Row]) -> dict[str, tuple[str, int, str]]:
     """The warnings, not closed yet, whose alert was found to be something else than true: by which verdict, when and by whom. A person decides what follows."""
-    names = sorted({row["alert"] for row in rows if row["status"] != "closed"})
+    found = disproved(store, [row["alert"] for row in rows if row["status"] != "closed"])
+    return {row["id"]: found[row["alert"]] for row in rows if row["status"] != "closed" and row["alert"] in found}
+
+
+def disproved(store: Store, identities: Iterable[str]) -> dict[str, tuple[str, int, str]]:
+    """Of these alerts those that are closed as anything but true: by which verdict, when and by whom."""
+    names = sorted(set(identities))
     alerts = [each for start in range(0, len(names), 1000) for each in store.alerts(names[start : start + 1000])]
     found: dict[str, tuple[str, int, str]] = {}
     for alert in alerts:
         if alert.status == "closed" and alert.verdict != "true":
             last = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')[-1]
             found[alert.id] = (str(alert.verdict), int(last["time"]), str(last["by"]))
-    return {row["id"]: found[row["alert"]] for row in rows if row["status"] != "closed" and row["alert"] in found}
+    return found
+
+
+class DisprovedError(TransitionError):
+    """What a warning warns of was found to be something else."""
+
+    def text(self, language: str) -> str:
+        """The whole message, the verdict in words."""
+        return say(f"error.{self.key}", language, **self.values | {"verdict": say(f"verdict.{self.values['verdict']}", language)})
+
+
+def releasable(store: Store, row: Row) -> None:
+    """Raises DisprovedError where the warning's alert is closed as anything but true: nobody is warned of that unless a person wants it even so."""
+    if against := disproved(store, [row["alert"]]).get(row["alert"]):
+        verdict, when, by = against
+        raise DisprovedError("warning.disproved", id=row["id"], verdict=verdict, by=by, time=iso(when)[:16].replace("T", " "))
 
 
 def titles(store: Store, rows: Sequence[Row]) -> dict[str, Text]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.formats import Clock
 from records.nesting import iso
 from records.visible import unsteered
-from records.wording import LANGUAGES, say
+from records.wording import say
 from reports import canonical, requesting, warned
 from reports.everything import every_row
 from reports.kept import write
@@ -42,10 +42,9 @@ def document(store: Store, row: Row, unit: str, zone: str) -> Row:
     return {**head, "reasons": why, "issued": iso(row["issued"]), "by": by, "due": due, "unit": unit, "zone": zone}
 
 
-def seal(row: Row) -> str:
-    """What stands for a warning where its release is asked for: all that was decided when it was issued."""
-    told = {name: row[name] for name in ("id", "alert", "colour", "title", "receiver")}
-    return requesting.digest(told | {"issued": iso(row["issued"]), "reasons": [warned.reasons(row, each) for each in LANGUAGES]})
+def seal(told: Row) -> str:
+    """What stands for a warning where its release is asked for: all of the document that is to be signed."""
+    return requesting.digest(told)
 
 
 def rendered(told: Row, form: str, language: str, *, draft: bool = False) -> bytes:

@@ -231,6 +231,15 @@ def test_what_a_rotated_key_signs_is_verified_by_the_first_one(ledger: Ledger, k
     shutil.copy(ledger.path(6), tmp_path / "report.json")
     for trusted in (key, second, third):
         assert found(tmp_path / "report.json", trusted).valid
+    shutil.copy(ledger.path(5), tmp_path / "key.json")
+    assert wrong(tmp_path / "key.json", key) == ("alone", "key.json"), "what tells of keys carries nothing along"
+    assert found(tmp_path / "key.json", second).valid
+    part = tmp_path / "part"
+    part.mkdir()
+    shutil.copy(ledger.path(5), part)
+    assert verify(part, [key.public], some=True).problem == "alone"
+    shutil.copy(ledger.path(6), part)
+    assert verify(part, [key.public], some=True).valid, "the entry after it leads to its key"
     stranger = keys.make(tmp_path / "other", WORDS)
     assert wrong(ledger.root, stranger) == ("stranger", "000001.json")
     assert wrong(tmp_path / "report.json", stranger) == ("stranger", "report.json")

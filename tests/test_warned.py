@@ -49,6 +49,10 @@ def test_a_colour_is_suggested_and_follows_the_level_once_that_is_decided(store:
     for level, wanted in (("general", "blue"), ("considerable", "yellow"), ("major", "orange"), ("extraordinary", "red")):
         obliging.grade(store, "al1", level, "NADOS", "other", (), "ada", time.time_ns())
         assert warned.suggest(store, "al1")[0] == wanted
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo", "a test after all")])
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
+    colour, reasons = warned.suggest(store, "al1")
+    assert (colour, [each.zh for each in reasons]) == ("blue", ["告警已关闭为“误报”，已无需预警，故仅建议最低颜色"]), "whatever level was decided before"
 
 
 def test_the_loop_has_its_order_and_its_times(store: Store) -> None:
@@ -209,11 +213,48 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
     assert balefire("verify", sent, "--key", public).exit_code == 1
 
 
+def test_a_warning_that_was_changed_since_or_whose_alert_is_found_false_is_not_signed_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from records.store import open_store
+    from reports import requesting, warnpage
+    from reports.ledger import Ledger
+
+    where, ledger = tmp_path / "store", Ledger(tmp_path / "ledger")
+    for name, value in (("STORE", where), ("LEDGER__FOLDER", ledger.root), ("LEDGER__KEYS", tmp_path / "keys"), ("USER", "ada")):
+        monkeypatch.setenv(f"BALEFIRE_{name}", str(value))
+    monkeypatch.setenv("BALEFIRE_KEY_PASSPHRASE", "a passphrase long enough")
+    one("key", "make")
+    store = open_store(str(where), True)
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    first, second, third = (issued(store) for _ in range(3))
+    for name in (first, second):
+        requesting.ask_for(store, ledger, name, warnpage.seal(warnpage.document(store, warned.one(store, name), "Water works", "UTC")), "eve")
+    for setting, other in (("DUTIES__UNIT", "Somebody else"), ("REPORTS__ZONE", "Asia/Shanghai")):
+        with monkeypatch.context() as changed:
+            changed.setenv("BALEFIRE_DUTIES__UNIT", "Water works")
+            changed.setenv(f"BALEFIRE_{setting}", other)
+            refused = balefire("report", "release", "--asked")
+        assert (refused.exit_code == 0, ledger.numbers()) == (False, [1]), setting
+    monkeypatch.setenv("BALEFIRE_DUTIES__UNIT", "Water works")
+    requesting.withdraw(store, ledger, second, "eve")
+    assert one("report", "release", "--asked")["id"] == first
+    requesting.ask_for(store, ledger, second, warnpage.seal(warnpage.document(store, warned.one(store, second), "Water works", "UTC")), "eve")
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
+    for words in (("warning", "release", third), ("report", "release", "--asked")):
+        refused = balefire(*words)
+        assert (refused.exit_code == 0, ledger.numbers()) == (False, [1, 2])
+        assert "was closed as false (bo, " in refused.stderr
+    assert one("warning", "release", first)["number"] == 2, "what was signed is signed"
+    assert one("warning", "release", third, "--even-so")["number"] == 3
+    assert "Issued although the alert was closed as false." in balefire("warning", "issue", "al1", "--colour", "red", "--to", "plant 2").stderr
+    store.close()
+
+
 def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dashboards import deciding
     from dashboards.access.sessions import Visitor
     from dashboards.access.visitor import DeniedError
     from records.store import open_store
+    from reports import requesting
     from reports.ledger import Ledger
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
@@ -257,6 +298,12 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
     seen = sent(opened("duties", where, monkeypatch, lang=language))
     assert say("dashboard.duties.overdue", language) in seen
     assert say("dashboard.duties.warnings_late", language, count=1) in seen
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
+    page = opened("duties", where, monkeypatch, lang=language)
+    page.selectbox(key="warning").set_value(late).run()
+    assert "已关闭为“误报”（bo，" in sent(page.button(key="release_ask").click().run())
+    assert requesting.open_requests(store, Ledger(tmp_path / "ledger")) == []
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo", "no test after all")])
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("sun", "regulator"))
     page = opened("duties", where, monkeypatch, lang=language)
     assert (page.button(key="warn").disabled, page.button(key="warning_step").disabled) == (True, True)

@@ -224,6 +224,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     from reports.kept import UnknownError, write_forms
     from reports.printing import MissingError
     from reports.requesting import digest, open_requests
+    from reports.warned import DisprovedError
 
     reports, settings = kept(screen.settings, screen.store), screen.settings.reports
     with closing(opened(screen)) as store:
@@ -239,7 +240,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
                     languages = settings.languages or _languages(screen, both=False)
                     write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
                 _release(screen, store, ledger, keys, told, lambda name=by or each.by: name, as_json)
-            except (StoreError, UnknownError, MissingError) as error:
+            except (StoreError, UnknownError, MissingError, DisprovedError) as error:
                 screen.fail(error)
     if not found and not as_json:
         screen.note(screen.say("cli.report.none_asked"))

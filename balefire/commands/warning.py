@@ -58,6 +58,8 @@ def issue(screen: Screen, alert: str, colour: str | None, receivers: tuple[str, 
             issued = warned.issue_to(store, identity, colour, receivers, person, now, screen.language, title=title, reason=reason)
             made = {warned.one(store, each)["receiver"]: each for each in issued}
             _named(screen, screen.settings.duties.unit)
+            if against := warned.disproved(store, [identity]).get(identity):
+                screen.note(screen.say("warning.issued_on_disproved", verdict=screen.say(f"verdict.{against[0]}")))
     why = [getattr(each, screen.language) for each in reasons]
     if as_json:
         for receiver, warns in made.items() or [(None, None)]:
@@ -134,18 +136,23 @@ def printed(screen: Screen, identity: str, output: Path, forms: tuple[str, ...],
 
 @warning.command("release", help=say("cli.help.warning_release", HELP))
 @click.argument("identity", metavar="ID")
+@click.option("--even-so", is_flag=True, help=say("warning.option.even_so", HELP))
 @_both
 @signs
 @keeps
 @speaks
-def release(screen: Screen, identity: str, both: bool, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
-    """Sign a warning into the ledger."""
+def release(screen: Screen, identity: str, even_so: bool, both: bool, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
+    """Sign a warning into the ledger; one whose alert was closed as anything but true only where a person wants it even so."""
     from balefire.identities import who
     from reports import warned
 
+    ledger = ledger_of(screen, folder)
     with closing(opened(screen)) as store:
-        told = _document(screen, store, warned.one(store, identity))
-        sign(screen, store, ledger_of(screen, folder), keys, told, LANGUAGES if both else (screen.language,), lambda: who(screen.settings, by), as_json)
+        row = warned.one(store, identity)
+        if not even_so and ledger.released(row["id"]) is None:
+            warned.releasable(store, row)
+        told = _document(screen, store, row)
+        sign(screen, store, ledger, keys, told, LANGUAGES if both else (screen.language,), lambda: who(screen.settings, by), as_json)
 
 
 def _named(screen: Screen, unit: str) -> None:
@@ -166,16 +173,20 @@ def _document(screen: Screen, store: Store, row: dict[str, Any]) -> dict[str, An
 
 
 def sign_asked(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, identity: str, seal: str, by: str, as_json: bool) -> bool:
-    """Sign the warning whose release was asked for; False where that is no warning. Raises StoreError for one that is not what was asked for."""
+    """Sign the warning whose release was asked for; False where that is no warning. Raises StoreError for one that is not what was asked for,
+    DisprovedError for one whose alert was closed as anything but true.
+    """
     from records.errors import StoreError
     from reports import warned, warnpage
 
     row = next((row for row in warned.warnings(store) if row["id"] == identity), None)
     if row is None:
         return False
-    if warnpage.seal(row) != seal:
+    warned.releasable(store, row)
+    told = _document(screen, store, row)
+    if warnpage.seal(told) != seal:
         raise StoreError("report.changed", file=identity)
-    sign(screen, store, ledger, keys, _document(screen, store, row), screen.settings.reports.languages or (screen.language,), lambda: by, as_json)
+    sign(screen, store, ledger, keys, told, screen.settings.reports.languages or (screen.language,), lambda: by, as_json)
     return True
 
 
