@@ -207,7 +207,7 @@ def test_a_schedule_that_was_missed_by_a_week_runs_once(store: Store, own: Path,
         assert look(f"2026-11-12T{time}") == ["2026-11-11", "2026-11-04", "2026-11-03"], "one for all that were missed"
     assert look("2026-11-13T06:00")[0] == "2026-11-12"
     assert store.notes()[note_of("daily")] == at("2026-11-13T00:00")
-    assert said == ["Reports: 1 made that were due."] * 4
+    assert said == ["Reports: 1 made that was due."] * 4
     assert kept(wanted, str(own)).heads()[0]["recorded"] is False, "a sensor that is dead is told, too"
 
 
