@@ -97,6 +97,8 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
             words = say(f"warning.step.{warned.ACTIONS[action]}", page.language)
             st.button(words, key="warning_step", type="primary", disabled=not may("decide"), on_click=_stepped, args=(chosen, action))
         told = warnpage.document(page.store, row, os.environ.get(UNIT, ""), os.environ.get(ZONE) or "UTC")
+        if not told["unit"]:
+            st.caption(plain(say("warning.nameless", page.language)))
         asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row))
 
 

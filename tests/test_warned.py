@@ -278,6 +278,7 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
     assert made == [("plant 2", "red", "issued"), ("plant 3", "red", "issued")]
     assert say("dashboard.duties.overdue", language) not in sent(page)
     chosen = str(page.selectbox(key="warning").value)
+    assert any("BALEFIRE" in each.value for each in page.caption), "who issues it is not set, which the page says before anybody asks for its release"
     for action, status in warned.ACTIONS.items():
         page.selectbox(key="warning").set_value(chosen).run()
         if status == "handled":
