@@ -15,7 +15,7 @@ from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, left_
 from dashboards.queries import Filters
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
-from records.formats import number
+from records.formats import number, share_seen
 from records.model import GLYPHS, LEVELS, severity_word
 from records.wording import LANGUAGES
 
@@ -73,6 +73,10 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="second"):
         views(page, wanted, visited)
         st.markdown(f"**{page.count('list.chosen', chosen, count=number(chosen))}** :gray[· {count}]" if chosen else f":gray[{count}]", width="content")
+        grade = queries.grade(page.ask("coverage", queries.coverage))
+        st.markdown(
+            f":gray[{page.say('list.coverage', share=share_seen(grade, page.language)) if grade is not None else page.say('coverage_none')}]", width="content"
+        )
         st.space("stretch")
         if wanted.since and wanted.since == visited:
             st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen, args=(page.whole.until - 1,))
