@@ -1,6 +1,7 @@
 """The queue of alerts: what is new since the last visit, and the text for the shift book."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 

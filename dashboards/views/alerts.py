@@ -73,10 +73,7 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="second"):
         views(page, wanted, visited)
         st.markdown(f"**{page.count('list.chosen', chosen, count=number(chosen))}** :gray[· {count}]" if chosen else f":gray[{count}]", width="content")
-        grade = queries.grade(page.ask("coverage", queries.coverage))
-        st.markdown(
-            f":gray[{page.say('list.coverage', share=share_seen(grade, page.language)) if grade is not None else page.say('coverage_none')}]", width="content"
-        )
+        st.markdown(f":gray[{seen_words(page)}]", width="content")
         st.space("stretch")
         if wanted.since and wanted.since == visited:
             st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen, args=(page.whole.until - 1,))
@@ -85,6 +82,12 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
         texts = [{"language": code, "text": handover(page, code)} for code in sorted(LANGUAGES, key=lambda code: code != page.language)]
         words = {name: page.say(f"handover.{name}") for name in ("title", "note", "copy", "copied", "failed")}
         kit.draw("handover", {"texts": texts, "names": {code: page.say(f"handover.name.{code}") for code in LANGUAGES}, **words}, "handover")
+
+
+def seen_words(page: Page) -> str:
+    """How much of the period was seen, without which a short list says nothing."""
+    grade = queries.grade(page.ask("coverage", queries.coverage))
+    return page.say("coverage_none") if grade is None else page.say("list.coverage", share=share_seen(grade, page.language))
 
 
 def choose_rows(identities: list[str]) -> None:
