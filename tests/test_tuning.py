@@ -167,6 +167,8 @@ def test_whoever_may_not_change_rules_is_told(judged: Path, monkeypatch: pytest.
 
 
 def test_a_rule_nobody_knows_is_said(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("tuning", judged, monkeypatch, lang="en", rule="outside-read")
+    assert "balefire baseline learn" in sent(page), "what to do where there is no number"
     assert "no such rule" in sent(opened("tuning", judged, monkeypatch, lang="en", rule="nope"))
 
 
