@@ -58,6 +58,10 @@ class Outlet:
             os.set_blocking(out, False)
             self._rest, self._met = memoryview(self._section), True
 
+    def is_read(self) -> bool:
+        """Is there a reader?"""
+        return self._met
+
     def has_room(self) -> bool:
         """Would nothing be shed?"""
         return self._unsent < self._most

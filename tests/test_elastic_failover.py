@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from balefire.awaiting import awaited
 from balefire.outbox import Outbox
+from balefire.screen import Screen
+from balefire.settings import Settings
 from records.query import Query
 from records.store.elastic import ElasticStore
 from tests.elasticsearch import cluster
@@ -78,8 +82,11 @@ def test_the_server_away(three: tuple[Elasticsearch, list[Node]], tmp_path: Path
         time.sleep(0.3)
     assert said == ["cli.spool.away"]
     assert outbox.away
-    for node in nodes[:2]:
-        node.start()
+    with ThreadPoolExecutor(1) as beside:  # who starts now waits for it, too
+        late = beside.submit(awaited, Screen(Settings(), "en", f"{running.url}#away"), lambda: False)
+        for node in nodes[:2]:
+            node.start()
+        late.result().close()
     outbox.finish()
     assert said == ["cli.spool.away", "cli.spool.back"]
     assert names_of(store) == [f"a{n:04}" for n in range(number)]

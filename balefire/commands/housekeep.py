@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 @click.command(help=say("cli.help.store_housekeep", HELP))
 @click.option("--once", is_flag=True, help=say("cli.option.once", HELP))
+@click.option("--patient", is_flag=True, hidden=True)
 @keeps
 @speaks
-def housekeep(screen: Screen, once: bool, as_json: bool) -> None:
-    """Do what is due now and, unless `once`, what falls due until SIGINT or SIGTERM."""
+def housekeep(screen: Screen, once: bool, patient: bool, as_json: bool) -> None:
+    """Do what is due now and, unless `once`, what falls due until SIGINT or SIGTERM. `patient`: as soon as there is a store."""
+    from balefire.awaiting import quiet
     from balefire.schedule import Housekeeper, for_a_while, started
+    from records.store import open_store
 
+    if patient:
+        quiet(lambda: open_store(screen.store))
     opened(screen).close()  # what is wrong with the store is said at once, and one that is not there is not made
     over = threading.Event() if once else _told_to_end()  # what is being done then is finished first
     keeper = Housekeeper(screen, lambda: for_a_while(screen))

@@ -27,9 +27,9 @@ import click
 from balefire.command import HELP, Globals, keeps, speaks
 from balefire.commands.watch import Heard, begun, failure, listens, reads_again, told_of, words
 from records import scratch
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.wording import say
-from sensors.rights import forgo
+from sensors.rights import ALONE, NET_BIND_SERVICE, OPENING, forgo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 FIRST_S, LONGEST_S = 1.0, 60.0  # how long one waits for its next start: twice as long each time, until it has run well for LONGEST_S
 LOOK_S: Final = 0.2
 END_S: Final = 660.0  # a sensor waits so long for a store that is away
-USAGE: Final = 2  # the exit status of what no further start would mend
+USAGE: Final = 2  # the exit status of what no further start would mend …
+CUT: Final = 3  # … where not all was judged that was heard …
+LOST: Final = 4  # … or stored that was judged
 DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that started it is gone
 
 
@@ -59,10 +61,16 @@ def serve(
     **how: Any,
 ) -> None:
     """Keep them running until SIGINT or SIGTERM."""
+    forgo(*OPENING)  # it, too: nothing that it starts gets more than what listens
     from records.store import open_store
+    from records.store.contract import AWAY
 
     scratch.sweep()
-    open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
+    try:
+        open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
+    except StoreError as error:  # who judges waits for one that is away, and says so
+        if error.key not in AWAY:
+            raise
     settings, which = (context.find_object(Globals) or Globals()).settings, dict.fromkeys(interfaces)
     more = ["--store", screen.store, "--language", screen.language]
     told = [*more, *(["--json"] if as_json else [])]
@@ -74,10 +82,15 @@ def serve(
         jobs = [
             Job("sensor", listening, ("--", *which), door.fileno(), misses=not reads_again(interfaces)),
             Job("judge", _command(settings, "watch", *told, "--door", path, *judge, "--", *which)),
-            Job("dashboard", _command(settings, "dashboard", *told, "--port", str(port or screen.settings.dashboard.port))),
+            Job(
+                "dashboard",
+                _command(settings, "dashboard", "--patient", *told, "--port", str(port or screen.settings.dashboard.port)),
+                kept=(NET_BIND_SERVICE,),
+                spare=True,
+            ),
         ]
         if screen.settings.housekeeping.daily:
-            jobs.append(Job("scheduler", _command(settings, "store", "housekeep", *more)))
+            jobs.append(Job("scheduler", _command(settings, "store", "housekeep", "--patient", *more)))
         observer = judge[judge.index("--observer") + 1] if "--observer" in judge else screen.settings.observer or platform.node()
         Supervisor(screen, jobs, lambda ready: begun(screen, ready, tuple(which), observer)).run()
 
@@ -101,7 +114,8 @@ class Job:
     """One of them. `wait`: seconds until its next start; `due`: when that is, monotonic; `runs`: how often it was started; `seen`: alive at, by the clock.
 
     `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
-    if that `misses` anything: files in a folder wait.
+    if that `misses` anything: files in a folder wait. `kept`: rights of the others that this keeps. `spare`: whatever keeps it from starting, its port that is
+    taken or accounts that cannot be read, is said, and the others go on.
     """
 
     name: str
@@ -109,6 +123,8 @@ class Job:
     places: tuple[str, ...] = ()
     door: int | None = None
     misses: bool = True
+    kept: tuple[int, ...] = ()
+    spare: bool = False
     process: subprocess.Popen[bytes] | None = None
     wait: float = FIRST_S
     due: float = 0.0
@@ -116,16 +132,17 @@ class Job:
     runs: int = 0
     seen: int = 0
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
         """Start it, so that it ends where we do."""
         self.runs += 1
-        self.since = time.monotonic()
+        self.since = now
         listens = self.door is not None
         late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
-            preexec_fn=_tie if listens else _bind,  # no threads here
+            preexec_fn=_tie if listens else lambda: _bind(self.kept),  # no threads here
             pass_fds=() if self.door is None else (self.door,),
+            env=os.environ | ALONE if listens else None,
             stderr=subprocess.PIPE if listens else None,
             start_new_session=True,  # Ctrl-C is ours alone: they end in order
         )
@@ -139,25 +156,31 @@ class Job:
             self.process = None
         return status
 
+    def postpone(self, now: float) -> float:
+        """It ended: the seconds until its next start, twice as many each time; as few as at first where it had run well."""
+        waits = FIRST_S if now - self.since > LONGEST_S else self.wait
+        self.due, self.wait = now + waits, min(2 * waits, LONGEST_S)
+        return waits
+
 
 def _tie() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
-def _bind() -> None:
-    """The same for what does not listen."""
-    forgo()
+def _bind(kept: tuple[int, ...]) -> None:
+    """The same for what does not listen, and fewer rights."""
+    forgo(*kept)
     _tie()
 
 
 class Supervisor:
-    """Starts jobs, and starts again what ended, later each time it ends soon. The first of them is what listens; `ready` is told to what."""
+    """Starts jobs, and starts again what ended, later each time it ends soon. The first of them listens, the second judges; `ready` is told to what."""
 
     def __init__(self, screen: Screen, jobs: Sequence[Job], ready: Callable[[dict[str, Any]], None]) -> None:
         self._screen, self._jobs, self._ready = screen, jobs, ready
         self._heard, self._said, self._line = Heard(screen), -1, b""
-        self._stopped = False
+        self._stopped = self._hurried = self._last = False
 
     def run(self) -> None:
         """Until a signal, or until something ends that no further start would mend."""
@@ -172,22 +195,19 @@ class Supervisor:
             self._end()
 
     def _stop(self, *_: object) -> None:
-        self._stopped = True
+        self._hurried, self._stopped = self._stopped, True
 
     def _tend(self, job: Job, now: float) -> None:
         status = job.ended()
         if status is not None and job is self._jobs[0]:
             self._listen_out()
-        if status == USAGE and job.runs == 1:
+        if status == USAGE and job.runs == 1 and not job.spare:
             self._screen.worse(USAGE)
             self._stopped = True
         if status is not None and not self._stopped:
-            job.wait = FIRST_S if now - job.since > LONGEST_S else job.wait
-            job.due = now + job.wait
-            self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.wait:.0f}"))
-            job.wait = min(2 * job.wait, LONGEST_S)
+            self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.postpone(now):.0f}"))
         if job.process is None and now >= job.due and not self._stopped:
-            job.start()
+            job.start(now)
             if job.process is not None and job.process.stderr is not None:
                 self._said = os.dup(job.process.stderr.fileno())
                 job.process.stderr.close()
@@ -222,17 +242,39 @@ class Supervisor:
             self._stopped = True
         else:
             self._heard.hear(told)
+            self._screen.worse(CUT if "unread" in told else 0)
 
     def _end(self) -> None:
         """All of them: first what listens, for the rest has to take in what it heard last. What does not end is killed."""
-        end = time.monotonic() + END_S
-        for jobs in (self._jobs[:1], self._jobs[1:]):
-            running = [job.process for job in jobs if job.process is not None]
-            for process in running:
-                process.terminate()
-            for process in running:
-                while process.poll() is None:
-                    if time.monotonic() > end:
-                        process.kill()
-                    self._listen(LOOK_S / 2)
-            self._listen_out()
+        end, (sensor, judge, *_) = time.monotonic() + END_S, self._jobs
+        self._hurried = self._screen.status == USAGE
+        self._listen(LOOK_S)  # who was killed a moment before is seen to be gone
+        self._have_judged(sensor, judge)
+        self._close([sensor], end, lambda: self._have_judged(sensor, judge))
+        self._listen_out()
+        status = self._close(self._jobs[1:], end)[0]
+        if status == -signal.SIGKILL:
+            self._screen.note(self._screen.say("cli.serve.unstored", status=status))
+        self._screen.worse(LOST if status in {-signal.SIGKILL, LOST} else 0)
+
+    def _have_judged(self, sensor: Job, judge: Job) -> None:
+        """What was heard last is judged: by another, where the judge has ended badly. Where nobody can, or it is stopped again, nobody is waited for."""
+        self._last = judge.ended() in {0, CUT} or self._last  # in order: it has had all
+        if judge.process is None and not (self._last or self._hurried):
+            self._last = True
+            judge.start(time.monotonic())
+        elif (judge.process is None or self._hurried) and sensor.process is not None:
+            sensor.process.terminate()
+
+    def _close(self, jobs: Sequence[Job], end: float, meanwhile: Callable[[], None] = lambda: None) -> list[int]:
+        """End these; their exit statuses, 0 where one did not run."""
+        running = [job.process for job in jobs if job.process is not None]
+        for process in running:
+            process.terminate()
+        for process in running:
+            while process.poll() is None:
+                if time.monotonic() > end:
+                    process.kill()
+                meanwhile()
+                self._listen(LOOK_S / 2)
+        return [job.ended() or 0 for job in jobs]

@@ -23,7 +23,7 @@ from records import scratch
 from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.faces import own
-from sensors.rights import forgo
+from sensors.rights import ALONE, forgo
 from sensors.sources.doors import leads_elsewhere
 
 if TYPE_CHECKING:
@@ -87,14 +87,14 @@ def watch(
     with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
+        from balefire.awaiting import awaited
         from balefire.schedule import housekeeping  # makes threads, as does what follows
-        from records.store import open_store
         from sensors.sources.pcap import listen
 
         check(screen, rules)
         _warm(screen, rules)
-        teller = _listening(screen, process, interfaces, observer)
-        with closing(open_store(screen.store, write=True)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
+        teller, over = _listening(screen, process, interfaces, observer)
+        with closing(awaited(screen, over)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
             with housekeeping(screen, lambda: nullcontext(store)):
                 (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate, patience=0)
             taken_in(
@@ -120,21 +120,18 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
     forgo()
     _confine(screen)
     from balefire.absence import LEAD, Absence
-    from records.store import open_store
-    from sensors.sources.line import Line
+    from balefire.awaiting import awaited
+    from sensors.sources.line import Line, knock
     from sensors.sources.pcap import listen
 
     check(screen, plan["rules"])
     _warm(screen, plan["rules"])
-    with closing(open_store(screen.store, write=True)) as store:
+    over = _told_to_end(lambda: None)
+    with closing(awaited(screen, over, lambda: knock(door))) as store:
         until = Absence(store, plan["observer"], lambda _: None).until()
         line = Line(door, until - LEAD, lasts=not reads_again(places))
-
-        def stop(*_: object) -> None:
+        if _told_to_end(line.end, over)():
             line.end()
-
-        for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
-            signal.signal(number, stop)
         with closing(line.file):
             (capture,) = listen(line.file, "+".join(places), line.end, patience=0)
             taken_in(screen, as_json, lambda alert: _tell(screen, alert), store, keeps_house=False, captures=[capture], **plan)
@@ -182,7 +179,9 @@ def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[
     """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
     command = [sys.executable, "-m", "sensors.listening", "--wait", *more, "--", *dict.fromkeys(interfaces)]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603 - this very Python, and names behind --
+    process = subprocess.Popen(  # noqa: S603 - this very Python, and names behind --
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | ALONE, start_new_session=True
+    )
     try:
         forgo()
         yield process
@@ -195,23 +194,31 @@ def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[
             process.communicate()
 
 
-def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> threading.Thread:
-    """Have it listen, until it is stopped; who tells what it says. Raises UsageError and InputError."""
+def _told_to_end(end: Callable[[], None], before: Callable[[], bool] = lambda: False) -> Callable[[], bool]:
+    """Have SIGINT and SIGTERM `end` it, for it may be long until the first packet; what tells whether one came, now or `before`."""
+    told: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        told.append(number)
+        end()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return lambda: bool(told) or before()
+
+
+def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> tuple[threading.Thread, Callable[[], bool]]:
+    """Have it listen, until it is stopped: who tells what it says, and what tells whether it was stopped, or has ended. Raises UsageError and InputError."""
     said, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdin))
     with suppress(BrokenPipeError):  # it has ended already, and said why
         told.write(b"\n")
         told.flush()
     names = _begun(said)
-
-    def stop(*_: object) -> None:
-        process.terminate()
-
-    for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
-        signal.signal(number, stop)
+    stopped = _told_to_end(process.terminate)
     begun(screen, names, interfaces, observer)
     teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
-    return teller
+    return teller, lambda: stopped() or process.poll() is not None
 
 
 def begun(screen: Screen, told: dict[str, Any], interfaces: Sequence[str], observer: str) -> None:

@@ -1,0 +1,62 @@
+"""A store that is away when something starts that cannot do without: it is tried again until it is there. What is wrong with one that is there ends it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from records.errors import StoreError
+from records.store.contract import ABSENT, AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from balefire.screen import Screen
+    from records.store.contract import Store
+
+RETRY_S: Final = 2.0  # between two tries
+LOOK_S: Final = 0.1  # how soon it is seen that nobody waits any more
+
+
+def awaited(screen: Screen, over: Callable[[], bool], away: Callable[[], None] = lambda: None) -> Store:
+    """The store, open to write, once it is there; `away` is called when it is not, before it is waited for. Raises StoreError, also where it is `over`."""
+    from records.store import open_store
+
+    said = False
+    while True:
+        try:
+            store = open_store(screen.store, write=True)
+        except StoreError as error:
+            if error.key not in AWAY:
+                raise
+            if not said:
+                screen.note(screen.say("cli.spool.absent", problem=error.text(screen.language)))
+                away()
+            said = True
+            if _passed(over):
+                raise StoreError("spool.unheard", problem=error) from error
+        else:
+            if said:
+                screen.note(screen.say("cli.spool.there"))
+            return store
+
+
+def _passed(over: Callable[[], bool]) -> bool:
+    """Wait until the next try; whether it was over before."""
+    end = time.monotonic() + RETRY_S
+    while time.monotonic() < end and not over():
+        time.sleep(LOOK_S)
+    return over()
+
+
+def quiet(opened: Callable[[], Store]) -> None:
+    """Wait, without a word, until there is a store: who judges says that it is away, and makes it. Raises what is wrong with one that is there."""
+    while True:
+        try:
+            opened().close()
+        except StoreError as error:
+            if error.key not in AWAY | ABSENT:
+                raise
+        else:
+            return
+        time.sleep(RETRY_S)
