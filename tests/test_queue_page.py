@@ -1,6 +1,7 @@
 """The queue of alerts: what is new since the last visit, and the text for the shift book."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_how_many_are_open_and_mine_is_told_and_a_press_narrows_the_list_in_the_
     page.segmented_control(key="looked_at").set_value("open").run()
     assert len(drawn(page, "queue")["rows"]) == found
     assert "assignee" not in page.query_params
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_how_much_of_the_period_was_seen_stands_beside_the_count(own: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    told = [each.value for each in opened("alerts", own, monkeypatch, lang=language, range="24h").markdown]
+    assert [
+        words for words in told if re.fullmatch({"en": r":gray\[coverage of the period [\d.]+ ?%\]", "zh": r":gray\[本时段覆盖率 [\d.]+ ?%\]"}[language], words)
+    ]
 
 
 def looks(page: AppTest) -> list[str]:

@@ -72,7 +72,7 @@ WELL = tuple(row["id"] for row in ROWS if row["id"] not in LOST)  # all that the
 
 
 OWN = re.compile(r'"who": "\w{16}"|(?<=download:\n)\w{32}')  # by which a browser remembers what was seen of a store; the address of a file
-ABOUT = {"asset": {"asset": "10.20.1.12"}, "rule": {"rule": "address-sweep"}}
+ABOUT = {"asset": {"asset": "10.20.1.12"}, **{name: {"rule": "address-sweep"} for name in ("rule", "tuning", "disable")}}
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +25,6 @@ from tests.test_dashboards import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from records.store.contract import Store
 
@@ -124,6 +125,16 @@ def test_days_begin_by_the_plant(store: Store, zone: str) -> None:
     assert len(worse.days) == trend.DAYS
     assert {page.clock.minute(day.start) for day in worse.days} == {"00:00"}
     assert [page.clock.local(day.start).date() for day in worse.days if day.level] == [page.clock.local(NOW - days * DAY - HOUR).date() for days in (9, 0)]
+
+
+def test_situation_tells_it_of_the_assets_at_risk(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Path(shutil.copytree(place, tmp_path / "own"))
+    terms = (Term("x", "x", 91.0),)
+    made = [replace(finding(f"o{name}", NOW - HOUR, terms, TEXT, TEXT), assets=(name,), alert=f"ao{name}") for name in ("worse", "better")]
+    with closing(open_store(str(own), write=True)) as store:
+        store.write(Commit(findings=tuple(made), alerts=tuple(alert(each) for each in made)))
+    rows = drawn(opened("situation", own, monkeypatch, lang="en", range="24h"), "risk")["rows"]
+    assert {row["name"]: (row["trend"]["way"], len(row["trend"]["days"])) for row in rows} == {"worse": ("up", 14), "better": ("same", 14)}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -144,6 +144,9 @@ def test_the_page_works_out_a_curve_and_tries_a_text(judged: Path, monkeypatch: 
     assert (page.query_params["curve"], page.query_params["value"]) == ("1", other)
     sent_on = opened("tuning", judged, monkeypatch, lang=language, rule="address-sweep", range="all", curve="1", value=other)
     assert sent_on.select_slider[0].value == other
+    assert not sent_on.text
+    nowhere = opened("tuning", judged, monkeypatch, lang=language, rule="address-sweep", range="all", curve="1", value="99999")
+    assert [each.value.endswith("value=99999") for each in nowhere.text] == [True], "a value that was not tried is said"
     text = str(page.text_area[0].value)
     page.text_area[0].set_value(text.replace("level: ", "level: high # ")).run()
     page.button(key="try").click().run()
@@ -167,6 +170,8 @@ def test_whoever_may_not_change_rules_is_told(judged: Path, monkeypatch: pytest.
 
 
 def test_a_rule_nobody_knows_is_said(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("tuning", judged, monkeypatch, lang="en", rule="outside-read")
+    assert "balefire baseline learn" in sent(page), "what to do where there is no number"
     assert "no such rule" in sent(opened("tuning", judged, monkeypatch, lang="en", rule="nope"))
 
 
@@ -288,7 +293,8 @@ def test_what_keeps_house_works_curves_out_ahead_and_what_is_confirmed_later_mak
         at = store.newest() or 0
         store.change([lifecycle.close(other, "Li Wei", "true", at)])
         assert curves.stored(store, in_force.id, name, bound) is not None, "that of another rule changes nothing here"
-        store.change([lifecycle.close(its, "Li Wei", "true", at)])
+        turned = lifecycle.reopen(its, "Li Wei") if its.status == "closed" else lifecycle.close(its, "Li Wei", "true", at)
+        store.change([turned])  # it may have been found true before
         assert curves.stored(store, in_force.id, name, bound) is None
         assert curves.work_out(store, ("00:00",), UTC, 3) == 2
         assert curves.stored(store, in_force.id, name, bound) is not None

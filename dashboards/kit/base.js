@@ -36,7 +36,7 @@ function severityTag(severity, word) {
 // A bar a day, as high as its worst severity; a day on which nobody looked is hatched, one without anything a line. Whether it rises or falls is an arrow with words.
 const RISEN = { critical: 1, high: .78, medium: .56, low: .34, "": 0, "?": 1 }
 const POINTED = { up: "↗", down: "↘", same: "→" }
-function spark(trend, wide, high) {
+function spark(trend, wide, high, brief = false) {
   const made = svg("svg", { width: wide * trend.days.length, height: high + 1, role: "img", "aria-label": trend.words, class: "spark" })
   if (trend.days.some(day => day.level === "?")) made.append(hatching())
   trend.days.forEach((day, at) => {
@@ -45,7 +45,8 @@ function spark(trend, wide, high) {
     bar.append(svg("title", {}, day.text))
     made.append(bar)
   })
-  return el("span", "trended", null, made, el("span", "muted small", POINTED[trend.way] ? `${POINTED[trend.way]} ${trend.words}` : trend.words))
+  const arrow = POINTED[trend.way] ?? ""
+  return el("span", "trended", null, made, el("span", "muted small", brief ? arrow : `${arrow} ${trend.words}`.trim()))
 }
 
 // Names such as PLC-7 never break at their hyphen.

@@ -4,7 +4,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.append(heading(data.title, data.note))
   for (const each of data.columns) {
     const bar = el("i"), made = el("button", (each.chosen ? "chosen " : "") + (each.now ? "now" : ""))
-    bar.style.height = `${Math.max(each.share ? 2 : 0, Math.round(each.share * 132))}px`
+    bar.style.height = `${Math.max(each.chosen ? 4 : each.share ? 2 : 0, Math.round(each.share * 132))}px`
     made.type = "button"
     made.setAttribute("aria-pressed", String(Boolean(each.chosen)))
     made.setAttribute("aria-label", [each.value, each.text, each.now, each.lostWords].filter(Boolean).join(", "))

@@ -15,7 +15,7 @@ from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, left_
 from dashboards.queries import Filters
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
-from records.formats import number
+from records.formats import number, share_seen
 from records.model import GLYPHS, LEVELS, severity_word
 from records.wording import LANGUAGES
 
@@ -73,6 +73,7 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="second"):
         views(page, wanted, visited)
         st.markdown(f"**{page.count('list.chosen', chosen, count=number(chosen))}** :gray[· {count}]" if chosen else f":gray[{count}]", width="content")
+        st.markdown(f":gray[{seen_words(page)}]", width="content")
         st.space("stretch")
         if wanted.since and wanted.since == visited:
             st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen, args=(page.whole.until - 1,))
@@ -81,6 +82,12 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
         texts = [{"language": code, "text": handover(page, code)} for code in sorted(LANGUAGES, key=lambda code: code != page.language)]
         words = {name: page.say(f"handover.{name}") for name in ("title", "note", "copy", "copied", "failed")}
         kit.draw("handover", {"texts": texts, "names": {code: page.say(f"handover.name.{code}") for code in LANGUAGES}, **words}, "handover")
+
+
+def seen_words(page: Page) -> str:
+    """How much of the period was seen, without which a short list says nothing."""
+    grade = queries.grade(page.ask("coverage", queries.coverage))
+    return page.say("coverage_none") if grade is None else page.say("list.coverage", share=share_seen(grade, page.language))
 
 
 def choose_rows(identities: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, health, inventory, kit, owing, queries, standing, story, wall, weekly
+from dashboards import counting, health, inventory, kit, owing, queries, standing, story, trend, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
@@ -102,7 +102,9 @@ def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[
 
 
 def risk(page: Page, worst: list[dict[str, Any]]) -> None:
-    """Assets with open alerts, worst first."""
+    """Assets with open alerts, worst first, and how the risk of each went."""
+    at_risk = inventory.at_risk(page.store, worst)
+    ways = trend.trends(page, [row for row, _ in at_risk])
     found = [
         {
             "href": page.address("asset", asset=str(row["id"])) if "name" in row else "",
@@ -111,8 +113,9 @@ def risk(page: Page, worst: list[dict[str, Any]]) -> None:
             "score": risk.severity,
             "severity": risk.level,
             "alerts": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)),
+            "trend": trend.drawn(page, way),
         }
-        for row, risk in inventory.at_risk(page.store, worst)
+        for (row, risk), way in zip(at_risk, ways, strict=True)
     ]
     kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 

@@ -63,9 +63,9 @@ def show(page: Page) -> None:
 def numbers(page: Page, book: Book, rule: Rule) -> None:
     """A bound of the rule at other values: the curve, and what one of them would change."""
     found = {str(at): bound for at, bound in enumerate(tuning.bounds(book.texts[rule.file]))}
-    st.markdown(f"**{page.say('tuning.numbers')}**")
+    st.markdown(f"**{page.say('tuning.numbers')}**", help=page.say("tuning.learned"))
     if not found:
-        st.markdown(f":gray[{page.say('tuning.none')}]")
+        st.markdown(f":gray[{page.say('tuning.none')} {page.say('tuning.learned')}]")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         names = {at: page.say("tuning.bound", name=bound.name, value=str(bound.value), line=bound.line) for at, bound in found.items()}
