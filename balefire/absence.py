@@ -19,7 +19,7 @@ from records.model import Batch
 from records.nesting import SECOND
 from records.query import Query
 from records.search import Match
-from sensors.engine.tables import WINDOW
+from sensors.engine.tables import LATENESS, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+LEAD: Final = 2 * WINDOW  # before that up to which all is stored it begins once more: of a window amid which it begins it sees but a part
 TABLES: Final = {"activity": "activities", "point": "points", "coverage": "coverage"}
 
 
@@ -40,6 +41,7 @@ class Absence:
         self._began = 0  # where nothing was stored before: when the first listened, by the clock of this machine
         self._run = ""
         self.again = False  # whether what was heard before comes once more: rows of it that are stored stay as they are
+        self._amid = True  # whether the window amid which that begins, or the one behind it, is still open
 
     def begin(self, run: str) -> dict[str, bytes]:
         """Say what is missing from before; what is to be kept while this run goes on."""
@@ -64,19 +66,24 @@ class Absence:
     def fresh(self, batch: Batch, began: int | None, judged: int) -> Batch:
         """Of what comes once more, what is not stored yet, or was stored after detectors last kept (`judged`) what they know.
 
-        Of the window amid which it begins there is but a part: nothing of it, where it is stored as a whole.
+        Of the window amid which it begins there is but a part, and what is late in it may be an answer without its question: nothing of that, where that
+        window is stored as a whole.
         """
         if not self.again:
             return batch
-        window = (began or 0) // WINDOW * WINDOW
-        window = window if window + WINDOW <= self._until else 0
-        return Batch(*(self._left(table, getattr(batch, name), window, judged) for table, name in TABLES.items()))
+        whole = self._whole_from(began or 0) if self._amid else 0
+        self._amid = self._amid and not compute.any(compute.greater_equal(batch.coverage.column("@timestamp").cast(pa.int64()), whole)).as_py()
+        return Batch(*(self._left(table, getattr(batch, name), whole, judged) for table, name in TABLES.items()))
 
-    def _left(self, table: str, rows: pa.Table, window: int, judged: int) -> pa.Table:
+    def _whole_from(self, began: int) -> int:
+        """The end of the window amid which it begins; 0 where that is not stored as a whole. What was a little late stands before what it was to begin with."""
+        asked = self._until - LEAD
+        whole = ((asked if 0 < asked - began < LATENESS else began) // WINDOW + 1) * WINDOW
+        return whole if whole <= self._until else 0
+
+    def _left(self, table: str, rows: pa.Table, whole: int, judged: int) -> pa.Table:
+        rows = rows.filter(compute.greater_equal(rows.column("@timestamp").cast(pa.int64()), whole))
         times = rows.column("@timestamp").cast(pa.int64())
-        if window:
-            rows = rows.filter(compute.or_(compute.less(times, window), compute.greater_equal(times, window + WINDOW)))
-            times = rows.column("@timestamp").cast(pa.int64())
         before = rows.filter(compute.less_equal(times, judged))
         if not before.num_rows:
             return rows

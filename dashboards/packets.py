@@ -18,6 +18,7 @@ from dashboards.access.visitor import demand, may
 from dashboards.dissecting import READING, activity, content, one, values_of
 from dashboards.evidence import Taken, unkept
 from dashboards.opening import opened
+from dashboards.page import left_out
 from dashboards.reference import object_words
 from records.errors import BalefireError
 from records.formats import number, size
@@ -144,6 +145,8 @@ def _place(held: Kept, taken: Sequence[Taken]) -> tuple[int, list[str]]:
     names = [f"{each.number}@{each.file}" if several else str(each.number) for each in taken]
     first = next((at for at, each in enumerate(taken) if next(iter(held.there), "") in each.named), 0)
     asked = st.query_params.get("packet", "")
+    if asked and asked not in names:
+        left_out("packet")
     return names.index(asked) if asked in names else first, names
 
 

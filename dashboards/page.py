@@ -32,6 +32,8 @@ T = TypeVar("T")
 EVERY_S: Final = 30  # until what changes is looked at again
 LONGEST: Final = 19  # digits of a time that can be stored
 LIVE: Final = 5 * MINUTE  # old at most is the newest packet where packets come
+LEFT_OUT: Final = "left_out"  # what of the address is, by its name, while a page is drawn
+SHORT: Final = 40  # letters of it that are told
 PERIODS: Final = (*queries.PERIODS, "all")
 
 
@@ -90,6 +92,15 @@ def forget(*names: str, place: str = "") -> None:
         st.session_state.setdefault("kept", {}).pop(f"{place}.{name}" if place else name, None)
 
 
+def left_out(*names: str) -> None:
+    """Say, beneath the line at the top, that what the address has under these names is not there, and that the page is drawn without it."""
+    told: dict[str, str] = st.session_state.setdefault(LEFT_OUT, {})
+    told |= {name: st.query_params[name][:SHORT] for name in names if name in st.query_params}
+    place = st.session_state.get(f"{LEFT_OUT}_place")
+    if told and place is not None:
+        place.text(say("dashboard.line.left_out", language(), what=", ".join(f"{name}={value}" for name, value in told.items())))  # as text: it is a stranger's
+
+
 def language() -> str:
     """The language of the address, else the one the dashboard was started with, else the browser's."""
     asked = st.query_params.get("lang") or os.environ.get("BALEFIRE_LANGUAGE") or st.context.locale or "en"
@@ -112,6 +123,8 @@ def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
                 forget("after", place=place.removesuffix(".after"))
 
     asked = st.query_params.get(name, default)
+    if asked not in options and name != "lang":  # of which more is understood than we write
+        left_out(name)
     st.session_state[key] = asked if asked in options else default
     st.segmented_control(label, list(options), key=key, format_func=lambda code: options[code], required=True, label_visibility="collapsed", on_change=chosen)
     return str(st.session_state[key])
@@ -141,6 +154,8 @@ def picked(name: str, options: dict[str, str], place: str, default: str = "", wi
             st.query_params[name] = st.session_state[key]
 
     asked = st.query_params.get(name, default)
+    if asked not in options:
+        left_out(name)
     st.session_state[key] = asked if asked in options else default
     label = label or next(iter(options.values()))
     return str(st.selectbox(label, list(options), key=key, format_func=lambda code: options[code], label_visibility="collapsed", on_change=chosen, width=width))
@@ -163,6 +178,9 @@ def begin(without: Callable[[str], None] | None = None) -> Page:
     """
     remember(*KEPT)
     code = language()
+    st.session_state[LEFT_OUT], st.session_state[f"{LEFT_OUT}_place"] = {}, None
+    if st.query_params.get("lang", code)[:2].lower() != code:
+        left_out("lang")
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
     try:
@@ -180,6 +198,7 @@ def _held(whole: Span) -> tuple[Span, bool]:
     asked = st.query_params.get("until", "")
     if asked.isascii() and asked.isdecimal() and len(asked) <= LONGEST and whole.since < int(asked) <= whole.until:
         return replace(whole, until=int(asked)), True
+    left_out("until")
     forget("until")
     return whole, False
 
@@ -197,6 +216,8 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
             words, how = (say(f"dashboard.line.{name}", code) for name in ("hold", "hold_how"))
             st.button(words, key="hold", icon=":material/keep:", type="tertiary", help=how, on_click=_hold, args=(whole.until,))
         language_switch(code)
+    st.session_state[f"{LEFT_OUT}_place"] = st.empty()
+    left_out()
     page = Page(store, code, clock, whole, period, held)
     with slot:
         until = page.say(f"line.{'held' if held else 'until'}_{period}", moment=clock.moment(whole.until - 1))

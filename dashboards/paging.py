@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboards.page import forget
+from dashboards.page import forget, left_out
 from records.errors import UsageError
 from records.formats import number
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def start() -> tuple[str, int]:
     """(identity of the row before this page, how many rows are before it); nothing for the first page."""
-    before, _, identity = st.query_params.get("after", "").partition("~")
+    asked = st.query_params.get("after", "")
+    before, _, identity = asked.partition("~")
+    if asked and not (identity and before.isascii() and before.isdigit() and len(before) < 10):
+        left_out("after")
     return (identity, int(before)) if identity and before.isascii() and before.isdigit() and len(before) < 10 else ("", 0)
 
 
@@ -34,6 +37,7 @@ def read(place: str, ask: Callable[[str], tuple[pd.DataFrame, int]]) -> tuple[pd
     except UsageError as error:
         if not identity or error.key != "store.after":
             raise
+    left_out("after")
     forget("after", place=place)
     return ask("")
 

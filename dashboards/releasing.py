@@ -26,6 +26,8 @@ from reports.posted import noted
 from reports.verifying import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dashboards.page import Page
     from reports.ledger import Entry
     from reports.verifying import Verdict
@@ -39,20 +41,23 @@ def ledger() -> Ledger | None:
     return Ledger(Path(os.environ[LEDGER])) if os.environ.get(LEDGER) else None
 
 
-def ask(report: str, withdraw: bool = False, seal: str = "") -> None:
-    """Ask that a report be released, or a warning that is as its `seal` says, or take that back. Raises DeniedError, BalefireError."""
+def ask(report: str, withdraw: bool = False, seal: str = "", allowed: Callable[[], None] = lambda: None) -> None:
+    """Ask that a report be released, or a warning that is as its `seal` says, or take that back. Raises DeniedError, BalefireError, as `allowed` does where
+    it is not to be released.
+    """
     demand("release")
     if book := ledger():
         if withdraw:
             requesting.withdraw(opened(), book, report, name())
         elif seal:
+            allowed()
             requesting.ask_for(opened(), book, report, seal, name())
         else:
             requesting.ask(opened(), kept(), book, report, name())
 
 
-def asking(page: Page, report: str, seal: str = "") -> None:
-    """What became of one report, or warning (`seal`), and the button."""
+def asking(page: Page, report: str, seal: str = "", allowed: Callable[[], None] = lambda: None) -> None:
+    """What became of one report, or warning (`seal`; `allowed` raises BalefireError where it is not to be released), and the button."""
     book = ledger()
     if book is None:
         return
@@ -67,15 +72,21 @@ def asking(page: Page, report: str, seal: str = "") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="releasing"):
         if not released:
             key = "withdraw" if asked else "ask"
-            st.button(page.say(f"release.{key}"), key=f"release_{key}", disabled=not may("release"), on_click=_pressed, args=(report, asked is not None, seal))
+            st.button(
+                page.say(f"release.{key}"),
+                key=f"release_{key}",
+                disabled=not may("release"),
+                on_click=_pressed,
+                args=(report, asked is not None, seal, allowed),
+            )
             if not seal:  # on the page of duties that stands above
                 person(page)
         st.markdown(f":gray[{words}]")
 
 
-def _pressed(report: str, withdraw: bool, seal: str) -> None:
+def _pressed(report: str, withdraw: bool, seal: str, allowed: Callable[[], None]) -> None:
     with refusing():
-        ask(report, withdraw, seal)
+        ask(report, withdraw, seal, allowed)
 
 
 def releases(page: Page) -> None:

@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 HOSTS: Final = "BALEFIRE_DASHBOARD_HOSTS"  # names to answer to
 READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer, after the number of the stream
 MEBIBYTES: Final = "BALEFIRE_DISSECTION__MEBIBYTES"  # of memory that tshark may take for a packet, as the setting is called in the environment
+UNIT: Final = "BALEFIRE_DUTIES__UNIT"  # who issues and reports, likewise
 ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar and of all times shown, likewise; empty where none is set
 SHIFTS: Final = "BALEFIRE_SHIFTS"  # when the plant's begin, as JSON, likewise
 DIRECTORY: Final = "BALEFIRE_REPORTS__DIRECTORY"  # where reports are kept, likewise

@@ -14,6 +14,7 @@ import streamlit as st
 from dashboards.access.visitor import demand
 from dashboards.keeping import kept
 from dashboards.serve import SHIFTS, ZONE
+from detectors import shifts as at_work
 from detectors import tuning, working
 from detectors.backtest import backtest
 from detectors.curves import Curve, stored
@@ -60,7 +61,7 @@ def curve(page: Page, book: Book, rule: Rule, bound: Bound, ask: bool) -> Curve 
 
 def shifts() -> tuple[str, ...]:
     """When the plant's begin."""
-    return tuple(json.loads(os.environ.get(SHIFTS) or "null") or working.SHIFTS)
+    return tuple(json.loads(os.environ.get(SHIFTS) or "null") or at_work.SHIFTS)
 
 
 def _window(store: Store, span: Span, begins: tuple[str, ...], zone: str) -> Window:

@@ -4,6 +4,7 @@ whoever may. What its receiver gets is signed elsewhere (`balefire report releas
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -13,18 +14,20 @@ from dashboards.access.visitor import may
 from dashboards.deciding import name, plain, refusing, step, warn
 from dashboards.opening import opened
 from dashboards.releasing import asking
+from dashboards.serve import UNIT, ZONE
 from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.query import Query
 from records.search import Match, Not, Or
 from records.wording import say
-from reports import warned, warnpage
+from reports import requesting, warned, warnpage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dashboards.page import Page
     from records.model import Text
+    from reports.requesting import Standing
 
 Row = dict[str, Any]
 MOST: Final = 200
@@ -40,9 +43,9 @@ def warnings(page: Page, found: list[Row], now: int) -> None:
         head = [page.say(f"duties.{column}") for column in ("colour", "warns", "receiver", "missing", "by_how_much")]
         rows = [overdue(page, row, titles, now) for row in late]
         kit.draw("table", {"title": page.say("duties.overdue"), "note": page.say("duties.overdue_note"), "head": head, "rows": rows, "empty": ""}, "overdue")
-    head = [page.say(f"duties.{column}") for column in ("colour", "warns", "receiver", "status", "next")]
-    against = warned.contested(page.store, found[:MOST])
-    shown = [line(page, row, now, titles, against.get(row["id"])) for row in found[:MOST]]
+    head = [page.say(f"duties.{column}") for column in ("colour", "warns", "receiver", "status", "next", "release")]
+    against, history, released = warned.contested(page.store, found[:MOST]), warned.history(page.store, found[:MOST]), requesting.standings(page.store)
+    shown = [[*line(page, row, now, titles, against.get(row["id"]), history.get(row["id"], [])), went(page, released.get(row["id"]))] for row in found[:MOST]]
     note = page.say("activity.cut", shown=MOST, total=len(found)) if len(found) > MOST else page.say("duties.warnings_note")
     told = {"title": page.say("duties.warnings"), "note": note, "empty": page.say("duties.no_warnings")}
     kit.draw("table", {**told, "head": head, "rows": shown}, "warnings")
@@ -57,15 +60,28 @@ def overdue(page: Page, row: Row, titles: Mapping[str, Text], now: int) -> list[
     return [say(f"warning.colour.{row['colour']}", page.language), getattr(titles[row["id"]], page.language), row["receiver"], missing, late]
 
 
-def line(page: Page, row: Row, now: int, titles: Mapping[str, Text], against: tuple[str, int, str] | None) -> list[Any]:
-    """One of them, why it was issued, what came of it and when the next step is due."""
-    steps = {each: say(f"warning.status.{each}", page.language) for each in warned.STEPS}
-    times = " · ".join(f"{words} {page.clock.moment(row[each])}" for each, words in steps.items() if row[each] is not None)
+def line(page: Page, row: Row, now: int, titles: Mapping[str, Text], against: tuple[str, int, str] | None, done: list[Row]) -> list[Any]:
+    """One of them, why it was issued, what was done about it by whom with what note, and when the next step is due."""
+    times = " · ".join(_done(page, each) for each in done)
     due = page.clock.moment(row["due"]) if row["due"] else "–"
     following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if warned.overdue(row, now) else due
     status = {"text": warned.standing(row, against, page.language), "sub": times} | ({"severity": "high"} if against else {})
     why = {"text": getattr(titles[row["id"]], page.language), "sub": " · ".join(warned.reasons(row, page.language))}
     return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], status, following]
+
+
+def _done(page: Page, done: Row) -> str:
+    note = f" – {done['note']}" if done["note"] else ""
+    words = say(f"warning.status.{done['step']}", page.language)
+    return f"{words} {page.clock.moment(done['time'])} ({done['by']}){note}"
+
+
+def went(page: Page, standing: Standing | None) -> Any:
+    """How far its release went."""
+    if standing is None:
+        return "–"
+    sub = f"{standing.by} · {page.clock.moment(standing.time)}"
+    return {"text": say(f"warning.release.{standing.action}", page.language), "sub": f"{sub} · {standing.receipt[:20]}…" if standing.receipt else sub}
 
 
 def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
@@ -80,7 +96,8 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
             st.text_input(page.say("duties.step_note"), key=_note_of(chosen, action), max_chars=LONGEST)
             words = say(f"warning.step.{warned.ACTIONS[action]}", page.language)
             st.button(words, key="warning_step", type="primary", disabled=not may("decide"), on_click=_stepped, args=(chosen, action))
-        asking(page, chosen, warnpage.seal(row))
+        told = warnpage.document(page.store, row, os.environ.get(UNIT, ""), os.environ.get(ZONE) or "UTC")
+        asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row))
 
 
 def _note_of(warning: str, action: str) -> str:

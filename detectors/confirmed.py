@@ -7,6 +7,7 @@ a little sooner or later than before gives findings of another identity, and the
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -113,12 +114,26 @@ class Confirmed:
             yield identity(self._rule, name, *(groups[place] if groups else ())), place
 
 
+def marks(store: Store, rule: str = "") -> dict[str, str]:
+    """By rule, of all or of one, a mark of which of its alerts were found true: another one as soon as those are others. None for a rule without any."""
+    found: dict[str, set[str]] = {}
+    alerts = _true(store, rule)
+    for name, key in zip(plain(alerts.column("id"), "keyword"), plain(alerts.column("key"), "keyword"), strict=True):
+        found.setdefault(str(key).partition("|")[0], set()).add(str(name))
+    return {each: hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest() for each, names in found.items()}
+
+
+def _true(store: Store, rule: str = "") -> pa.Table:
+    """The alerts that were found true, of all rules or of one."""
+    its = Or((Match("key", rule), Wildcard("key", f"{rule}|*"))) if rule else None  # a correlation without a group has nothing behind its name
+    true = Match("verdict", "true")
+    read = Query(where=And((true, its)) if its else true), Query(where=its, ids=going_on(store))
+    return pa.concat_tables([store.read("alert", query) for query in read])
+
+
 def _confirmed(store: Store, rule: str, times: tuple[int, int]) -> Iterator[_Alert]:
     """The rule's alerts that were found true and have findings of these times."""
-    its = Or((Match("key", rule), Wildcard("key", f"{rule}|*")))  # a correlation without a group has nothing behind its name
-    alerts = pa.concat_tables(
-        [store.read("alert", Query(where=And((Match("verdict", "true"), its)))), store.read("alert", Query(where=its, ids=going_on(store)))]
-    )
+    alerts = _true(store, rule)
     ends = zip(*(plain(alerts.column(name), "date") for name in ("first", "last")), strict=True)
     for alert, (first, last) in zip(nested("alert", alerts), ends, strict=True):
         found = store.read("finding", Query(*times, And((Match("alert", alert["id"]), Match("rule", rule)))))

@@ -6,14 +6,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors import tuning
+from detectors import confirmed, tuning
 from detectors.confirmed import Lost
 from detectors.rulebook import versions
 from detectors.rulebook.kept import loaded
 from detectors.tuning import Step
 from detectors.working import Window, window
-from records.query import Query
-from records.search import Match
 from records.store.contract import Commit
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 STATE: Final = "curves"  # the name under which a store keeps them
-_FORM: Final = 1
+_FORM: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def work_out(store: Store, begins: Sequence[str], zone: tzinfo, now: int) -> int
     if not kept or newest is None:
         return 0
     looked = window(store, begins, zone, newest)
-    about = {"form": _FORM, "version": kept[-1].id, "confirmed": _confirmed(store), "window": _plain(looked)}
+    about: dict[str, Any] = {"form": _FORM, "version": kept[-1].id, "confirmed": confirmed.marks(store), "window": _plain(looked)}
     if (before := _read(store)) and {name: before.get(name) for name in about} == about:
         return 0
     rules = loaded(kept[-1])
@@ -57,10 +55,10 @@ def work_out(store: Store, begins: Sequence[str], zone: tzinfo, now: int) -> int
 
 
 def stored(store: Store, version: str, rule: str, bound: Bound) -> Curve | None:
-    """The curve that was kept of a bound, if it is of these rules and nobody has found another alert true since."""
+    """The curve that was kept of a bound, if it is of these rules and the same alerts of this one are found true as were then."""
     told = _read(store)
     try:
-        if not told or told["version"] != version or told["confirmed"] != _confirmed(store):
+        if not told or told["version"] != version or told["confirmed"].get(rule) != confirmed.marks(store, rule).get(rule):
             return None
         steps = [_of(store, each) for each in told["curves"][rule][str(bound.start)]]
         seen: dict[str, Any] = told["window"] | {"starts": tuple(told["window"]["starts"])}
@@ -78,10 +76,6 @@ def _read(store: Store) -> dict[str, Any]:
     except ValueError:
         return {}
     return cast("dict[str, Any]", told) if isinstance(told, dict) and cast("dict[str, Any]", told).get("form") == _FORM else {}
-
-
-def _confirmed(store: Store) -> int:
-    return store.count("alert", Query(where=Match("verdict", "true")))
 
 
 def _plain(looked: Window) -> dict[str, Any]:

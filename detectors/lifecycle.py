@@ -27,6 +27,7 @@ FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "reopen": ("closed",),
 }  # what may be done from which status
 LONGEST: Final = 4000  # characters of a note
+LONGEST_NAME: Final = 100
 
 
 class TransitionError(UsageError):
@@ -73,7 +74,12 @@ def reopen(alert: Alert, by: str, note: str = "") -> Change:
 
 def name(text: str) -> str:
     """A person's name as it is stored: without what a line or a terminal could not show."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:100]
+    return plain(text)[:LONGEST_NAME]
+
+
+def plain(text: str) -> str:
+    """A text of one line without what a line or a terminal could not show, and without what turns the reading direction."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _change(alert: Alert, action: str, by: str, note: str, values: Mapping[str, object]) -> Change:

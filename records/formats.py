@@ -73,11 +73,21 @@ def size(count: int, language: str) -> str:
 
 def duration(nanoseconds: int, language: str) -> str:
     """`40 s`, `26 min`, `1 h 51 min`, `3 d 4 h`: the two largest units, cut."""
-    seconds = max(0, nanoseconds // SECOND)
-    units = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
+    units = _units(nanoseconds)
     start = next((at for at, (_, value) in enumerate(units) if value), 3)
     stop = start + 1 if start >= 2 else start + 2
     return " ".join(say(f"dashboard.unit.{unit}", language, value=value) for unit, value in units[start:stop] if value or start == 3)
+
+
+def exact(nanoseconds: int, language: str) -> str:
+    """`6 d 16 h 39 min 8 s`: to the second."""
+    units = _units(nanoseconds)
+    return " ".join(say(f"dashboard.unit.{unit}", language, value=value) for unit, value in units if value) or duration(0, language)
+
+
+def _units(nanoseconds: int) -> tuple[tuple[str, int], ...]:
+    seconds = max(0, nanoseconds // SECOND)
+    return ("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60)
 
 
 @dataclass(frozen=True, slots=True)

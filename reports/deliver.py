@@ -19,12 +19,16 @@ from detectors.rulebook import document
 from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
 from records.regular import opened
+from records.visible import clean
+from records.wording import LANGUAGES, say
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
 from reports.ledger import entry_at
 from reports.posted import EVERY, FILE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+
+    from reports.ledger import Entry
 
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
 
@@ -193,5 +197,15 @@ def _parcel(row: Mapping[str, Any]) -> Parcel:
     files = tuple(path.with_suffix("") / str(each["name"]) for each in entry.body["files"])
     for file in files:  # before anything is sent
         opened(file).close()
-    title = str(entry.body["document"].get("title") or entry.body["document"].get("id") or entry.body["kind"])  # a summary is called by its id
-    return Parcel(str(row["id"]), f"{title} ({path.name})", (path, *files), str(row["receiver"]))
+    return Parcel(str(row["id"]), f"{_title(entry)} ({path.name})", (path, *files), str(row["receiver"]))
+
+
+def _title(entry: Entry) -> str:
+    """What it is called at its receiver; a summary by its id, and a warning by what it is and its colour, in both languages: whose it is, is not known."""
+    told = entry.body["document"]
+    title = clean(told.get("title") or told.get("id") or entry.body["kind"])
+    if entry.body["kind"] != "warning":
+        return title
+    colour = f"warning.colour.{told['colour']}"
+    words = [f"{say('warning.page.document', each)} {say(colour, each)}" for each in LANGUAGES]
+    return " · ".join((*words, title))

@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import shutil
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -178,6 +179,8 @@ class Ledger:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._thread = threading.RLock()  # the file's lock is the process's: of its threads, this one lets one in, and that one again
+        self._depth = 0
 
     def numbers(self) -> list[int]:
         """The numbers of its entries, in order."""
@@ -220,11 +223,14 @@ class Ledger:
         return current
 
     def release(self, key: Key, document: dict[str, Any], files: Sequence[Path], *, by: str, time: str, kind: str = "report") -> Entry:
-        """Put a document and its files at the end of the chain, all or nothing. `time`: ISO 8601, by the clock of who releases.
+        """Put a document and its files at the end of the chain, all or nothing, and once: where one of this `id` is there, that one stays and is returned.
+        `time`: ISO 8601, by the clock of who releases.
 
         Raises InputError for a document that cannot be held exactly, StoreError, and UsageError where it is not this key's turn to sign.
         """
-        with self._writing():
+        with self.alone():
+            if kind != "key" and "id" in document and (there := self.released(str(document["id"]))):
+                return there
             names = [file.name for file in files]
             if bad := [name for name in names if not FILE.fullmatch(name) or names.count(name) > 1]:
                 raise UsageError("ledger.name", name=bad[0])
@@ -293,8 +299,20 @@ class Ledger:
             raise StoreError("ledger.unwritable", file=path, problem=error.strerror or error) from error
 
     @contextmanager
-    def _writing(self) -> Generator[None]:
-        """Be the only one who writes; a lock that its holder's death frees."""
+    def alone(self) -> Generator[None]:
+        """Be the only one who writes, in as many steps as it takes; a lock that its holder's death frees."""
+        with self._thread:
+            lock = None if self._depth else self._lock()
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if lock is not None:
+                    os.close(lock)
+
+    def _lock(self) -> int:
+        """Take the file's lock."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -302,9 +320,10 @@ class Ledger:
             raise StoreError("ledger.unwritable", file=self.root, problem=error.strerror or error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
+        except BaseException:  # told to stop while waiting
             os.close(lock)
+            raise
+        return lock
 
 
 def _source(file: Path) -> BufferedReader:

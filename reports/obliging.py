@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, TransitionError, name
-from records.errors import UsageError
+from records.errors import ConflictError, UsageError
 from records.formats import duration
 from records.nesting import iso
 from records.store.decisions import ITSELF
@@ -260,9 +260,17 @@ def waive(store: Store, due: Due, by: str, note: str) -> None:
 def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, files: Sequence[Path] = ()) -> str:
     """Release the form as it stands: an entry of the ledger, and a decision in the store; the receipt. A release that was cut off between is made up for.
 
-    Raises UsageError naming the fields that are required and empty, and TransitionError where the alert is not confirmed any more.
+    Raises UsageError naming the fields that are required and empty, and TransitionError where the alert is not confirmed any more, or somebody released it.
     """
-    _still_open(due)
+    with ledger.alone():  # nobody signs it between what is looked at here and what is kept of it
+        stored = _now(store, due)
+        _still_open(stored)
+        if stored.row["revision"] != due.row["revision"]:
+            raise ConflictError("conflict.duty", id=due.row["id"])
+        return _release(store, due, ledger, key, unit, language, by, now, files)
+
+
+def _release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, files: Sequence[Path]) -> str:
     there, standing = ledger.released(due.row["id"]), standings(store, due.row["alert"]).get(due.row["alert"]) if due.row["alert"] else None
     ended = standing.ended if standing else None
     if there is None and ended and not due.duty.supplements:
@@ -278,8 +286,20 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
     entry = there or ledger.release(key, document, files, by=name(by), time=iso(now))
     kept: dict[str, str] = entry.body["document"]["form"]
     values = {"status": "released", "fields": _text(kept), "released": now, "receipt": str(entry.receipt)}
-    store.change([change("duty", due.row["id"], due.row, "release", by, values), *following(store, due, kept, by)])
+    for last in (False,) * 3 + (True,):
+        try:
+            store.change([change("duty", due.row["id"], due.row, "release", by, values), *following(store, due, kept, by)])
+            break
+        except ConflictError:  # somebody filled in or waived what is signed already: that it is released is so, and is kept
+            if last:
+                raise
+            due = _now(store, due)
     return str(entry.receipt)
+
+
+def _now(store: Store, due: Due) -> Due:
+    """The duty as it is stored now."""
+    return replace(due, row=store.get("duty", due.row["id"]) or due.row)
 
 
 def _document(store: Store, due: Due, told: Mapping[str, str], language: str) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from reports.everything import every_row
 if TYPE_CHECKING:
     from records.store.contract import Store
     from reports.kept import Kept
-    from reports.ledger import Ledger
+    from reports.ledger import Entry, Ledger
 
 TABLE: Final = "release"
-ASK, WITHDRAW = "ask", "withdraw"
+ASK, WITHDRAW, RELEASE = "ask", "withdraw", "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ class Request:
     by: str
     time: int
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the release of something went, by whom and when (nanoseconds): `ask`, or `release` with the receipt."""
+
+    action: str
+    by: str
+    time: int
+    receipt: str = ""
 
 
 def digest(told: dict[str, Any]) -> str:
@@ -51,6 +61,25 @@ def open_requests(store: Store, ledger: Ledger) -> list[Request]:
         else:
             found.pop(row["subject"], None)
     return [each for each in found.values() if ledger.released(each.report) is None]
+
+
+def record(store: Store, entry: Entry) -> None:
+    """Note in the trail that it was signed, once; made up for, where whoever signed it was cut off before."""
+    identity = str(entry.body["document"]["id"])
+    if not every_row(store, "audit", f'table:{TABLE} AND action:{RELEASE} AND subject:"{identity}"'):
+        _decide(store, identity, RELEASE, str(entry.body["by"]), {"receipt": str(entry.receipt)}, "")
+
+
+def standings(store: Store) -> dict[str, Standing]:
+    """What is asked for or released, by its identity, as the trail tells."""
+    found: dict[str, Standing] = {}
+    for row in every_row(store, "audit", f"table:{TABLE}"):
+        if row["action"] == WITHDRAW:
+            found.pop(row["subject"], None)
+        else:
+            receipt = str(json.loads(row["after"] or "{}").get("receipt") or "")
+            found[row["subject"]] = Standing(row["action"], row["by"], row["time"], receipt)
+    return found
 
 
 def ask(store: Store, kept: Kept, ledger: Ledger, report: str, by: str, note: str = "") -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GIVEN: Final = "given"
 BESIDE: Final = "beside"
+ALONE: Final = "alone"  # the problem of what may be genuine and cannot be judged by what is here
 
 
 @dataclass
@@ -40,6 +41,11 @@ class Verdict:
     def valid(self) -> bool:
         """Whether nothing was found."""
         return self.problem is None
+
+    @property
+    def judged(self) -> bool:
+        """Whether what is here suffices to say so."""
+        return self.problem != ALONE
 
     def found(self, problem: str, at: str, **values: object) -> None:
         """Note the first thing that is wrong."""
@@ -89,6 +95,8 @@ class _Reader:
         self._hashes: dict[int, str] = {}
         self._key_entries: list[bytes] = []
         self._before: Entry | None = None
+        self._unjudged: list[tuple[Entry, str]] = []  # key entries by themselves, which carry nothing that leads to their key
+        self._led = set[bytes]()  # the key entries that led to those that are allowed
 
     def one(self, file: Path, receipts: Sequence[Receipt]) -> Verdict:
         """An entry alone; files of it that are not there are told."""
@@ -105,6 +113,9 @@ class _Reader:
 
     def _ended(self, receipts: Sequence[Receipt]) -> Verdict:
         verdict, last = self._verdict, self._before
+        for entry, at in self._unjudged:
+            if entry.octets not in self._led:
+                verdict.found(ALONE, at, public=str(entry.body["key"])[:16], number=entry.number)
         verdict.entries, verdict.keys = len(self._hashes), self._given
         verdict.receipt = last.receipt if last else None
         if last and not self._vouched and self._whole:
@@ -180,7 +191,17 @@ class _Reader:
                 self._anew(each)
             if each.genuine and self._authority.allows(each):
                 self._authority.follow(each)
+        if entry.body["kind"] == "key" and not self._known(entry):
+            self._unjudged.append((entry, at))
+            return
         self._allowed(entry, at)
+        if self._verdict.valid:
+            self._led |= {each.octets for each in succession}
+
+    def _known(self, entry: Entry) -> bool:
+        """Whether anything can be said of its key."""
+        key = str(entry.body["key"])
+        return key in self._authority.trusted | self._authority.revoked | self._unvouched or self._authority.begins_anew(entry)
 
     def _anew(self, entry: Entry) -> None:
         """A key that was made after the revocation of all before it: believed where it was given, or where nobody gave any key and all is taken from here."""

@@ -11,17 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.lifecycle import LONGEST, LONGEST_NAME, TransitionError, name, plain
 from records.errors import UsageError
 from records.model import Text
 from records.nesting import iso
 from records.store.contract import Change
-from records.wording import say
+from records.wording import LANGUAGES, say
 from reports.dutybook import colour_of
 from reports.everything import every_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from records.store.contract import Store
 
@@ -51,27 +51,33 @@ def due_after(colour: str, step: int) -> int:
 
 
 def suggest(store: Store, alert: str) -> tuple[str, list[Text]]:
-    """A colour for an alert, and why: by the level of its incident where that is decided, else by its severity, cut for what is not confirmed yet."""
+    """A colour for an alert, and why: the least where it was closed as anything but true; by the level of its incident where that is decided, else by its
+    severity, cut for what is not confirmed yet.
+    """
+    if against := disproved(store, [alert]).get(alert):
+        return colours()[0], [Text(*(say("warning.why.disproved", each, verdict=say(f"verdict.{against[0]}", each)) for each in LANGUAGES))]
     graded = store.get("grading", alert)
     if graded:
         colour = colour_of(str(graded["graded"]))
         told = [say("warning.why.level", each, level=say(f"duty.level.{graded['graded']}", each)) for each in ("en", "zh")]
         return colour, [Text(*told)]
     row = store.get("alert", alert) or {"severity": 0, "count": 0}
-    severity = int(row["severity"] or 0)
+    severity, count = int(row["severity"] or 0), int(row["count"] or 0)
     colour = next(colour for colour, least in _standard()["unconfirmed"].items() if severity >= least)
-    return colour, [Text(*(say("warning.why.severity", each, severity=severity, count=row["count"]) for each in ("en", "zh")))]
+    return colour, [Text(*(say(f"warning.why.severity.{'one' if count == 1 else 'many'}", each, severity=severity, count=count) for each in ("en", "zh")))]
 
 
 def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[Text], receiver: str, by: str, now: int) -> str:
     """Issue a warning from an alert; its id. Raises UsageError."""
     if colour not in colours():
         raise UsageError("duty.word", word=colour, known=", ".join(colours()))
-    if not name(receiver) or not title.strip() or not reasons:
+    if not name(receiver) or not plain(title) or not reasons:
         raise UsageError("warning.empty")
+    _fits("receiver", plain(receiver), LONGEST_NAME)
+    _fits("title", title.strip(), LONGEST_TITLE)
     identity = secrets.token_hex(8)
     made: Row = {
-        "id": identity, "alert": alert, "colour": colour, "title": title.strip()[:LONGEST_TITLE], "receiver": name(receiver), "status": "issued", "issued": now,
+        "id": identity, "alert": alert, "colour": colour, "title": title.strip(), "receiver": name(receiver), "status": "issued", "issued": now,
         "reasons": json.dumps([{"en": each.en, "zh": each.zh} for each in reasons], ensure_ascii=False), "due": now + due_after(colour, 0),
         "signed": None, "handled": None, "feedback": None, "closed": None, "revision": 0,
     }  # fmt: skip
@@ -82,13 +88,40 @@ def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[T
 def issue_to(
     store: Store, alert: str, colour: str, receivers: Sequence[str], by: str, now: int, language: str, *, title: str = "", reason: str = ""
 ) -> list[str]:
-    """Issue a warning to each receiver, who signs for it alone, with the reasons that are suggested and one more; their ids. Raises UsageError."""
-    told = title or str((store.get("alert", alert) or {}).get(f"title.{language}") or "")
-    given = [*suggest(store, alert)[1], *([Text(reason.strip(), reason.strip())] if reason.strip() else [])]
-    wanted = list(dict.fromkeys(name(each) for each in receivers or ("",)))
-    if not all(wanted):
-        raise UsageError("warning.empty")
+    """Issue a warning to each receiver, who signs for it alone: what happened, the reason that a person gives, then what was suggested; their ids.
+
+    Raises UsageError. A receiver who is named twice in the same words is one; two that only become the same as they are stored are refused.
+    """
+    known = store.get("alert", alert) or {}
+    told = plain(title) or str(known.get(f"title.{language}") or "")[:LONGEST_TITLE]
+    _fits("reason", reason, LONGEST)
+    happened = [Text(str(known["reason.en"]), str(known["reason.zh"]))] if known.get("reason.en") else []
+    given = [*happened, *([Text(plain(reason), plain(reason))] if plain(reason) else []), *_decided(colour, *suggest(store, alert))]
+    wanted = list(dict.fromkeys(each.strip() for each in receivers or ("",)))
+    for each in wanted:
+        if not plain(each):
+            raise UsageError("warning.empty")
+        _fits("receiver", plain(each), LONGEST_NAME)
+    if twice := [each for at, each in enumerate(wanted) if plain(each) in map(plain, wanted[:at])]:
+        raise UsageError("warning.twice", receiver=plain(twice[0]))
     return [issue(store, alert, colour, told, given, receiver, by, now) for receiver in wanted]
+
+
+def _decided(colour: str, suggested: str, why: Sequence[Text]) -> list[Text]:
+    """Why it has its colour: the reasons of the suggestion, as reasons for another colour where a person decided against it."""
+    if colour == suggested or colour not in colours():
+        return list(why)
+    told: list[str] = []
+    for language in ("en", "zh"):
+        words = {key: say(f"warning.colour.{each}", language) for key, each in (("colour", colour), ("suggested", suggested))}
+        told.append(say("warning.why.decided", language, **words, reasons=" · ".join(getattr(each, language) for each in why)))
+    return [Text(*told)]
+
+
+def _fits(what: str, text: str, limit: int) -> None:
+    """Nothing is cut unseen. Raises UsageError for what is too long to be kept whole."""
+    if len(text) > limit:
+        raise UsageError(f"warning.long.{what}", length=len(text), limit=limit, start=text[:40])
 
 
 def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "") -> None:
@@ -118,14 +151,35 @@ def warnings(store: Store) -> list[Row]:
 
 def contested(store: Store, rows: Sequence[Row]) -> dict[str, tuple[str, int, str]]:
     """The warnings, not closed yet, whose alert was found to be something else than true: by which verdict, when and by whom. A person decides what follows."""
-    names = sorted({row["alert"] for row in rows if row["status"] != "closed"})
+    found = disproved(store, [row["alert"] for row in rows if row["status"] != "closed"])
+    return {row["id"]: found[row["alert"]] for row in rows if row["status"] != "closed" and row["alert"] in found}
+
+
+def disproved(store: Store, identities: Iterable[str]) -> dict[str, tuple[str, int, str]]:
+    """Of these alerts those that are closed as anything but true: by which verdict, when and by whom."""
+    names = sorted(set(identities))
     alerts = [each for start in range(0, len(names), 1000) for each in store.alerts(names[start : start + 1000])]
     found: dict[str, tuple[str, int, str]] = {}
     for alert in alerts:
         if alert.status == "closed" and alert.verdict != "true":
             last = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')[-1]
             found[alert.id] = (str(alert.verdict), int(last["time"]), str(last["by"]))
-    return {row["id"]: found[row["alert"]] for row in rows if row["status"] != "closed" and row["alert"] in found}
+    return found
+
+
+class DisprovedError(TransitionError):
+    """What a warning warns of was found to be something else."""
+
+    def text(self, language: str) -> str:
+        """The whole message, the verdict in words."""
+        return say(f"error.{self.key}", language, **self.values | {"verdict": say(f"verdict.{self.values['verdict']}", language)})
+
+
+def releasable(store: Store, row: Row) -> None:
+    """Raises DisprovedError where the warning's alert is closed as anything but true: nobody is warned of that unless a person wants it even so."""
+    if against := disproved(store, [row["alert"]]).get(row["alert"]):
+        verdict, when, by = against
+        raise DisprovedError("warning.disproved", id=row["id"], verdict=verdict, by=by, time=iso(when)[:16].replace("T", " "))
 
 
 def titles(store: Store, rows: Sequence[Row]) -> dict[str, Text]:
@@ -151,6 +205,18 @@ def reasons(row: Row, language: str) -> list[str]:
     """Why it was issued."""
     told: Any = row["reasons"]
     return [str(each[language]) for each in (json.loads(told) if isinstance(told, str) else told or ())]
+
+
+def history(store: Store, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """What was done about each warning, the earliest first: `step`, `time` (nanoseconds), and by the trail `by` and `note`."""
+    trail = {(row["subject"], ACTIONS.get(row["action"], "issued")): row for row in every_row(store, "audit", "table:warning")}
+    told: dict[str, list[Row]] = {}
+    for row in rows:
+        for step in STEPS:
+            if row[step] is not None:
+                said = trail.get((row["id"], step)) or {"by": "", "note": ""}
+                told.setdefault(row["id"], []).append({"step": step, "time": row[step], "by": said["by"], "note": said["note"] or ""})
+    return told
 
 
 def overdue(row: Row, now: int) -> bool:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.formats import Clock
 from records.nesting import iso
-from records.wording import LANGUAGES, say
+from records.visible import unsteered
+from records.wording import say
 from reports import canonical, requesting, warned
+from reports.everything import every_row
 from reports.kept import write
 from reports.periods import zone_of
 from reports.printing import MissingError, page_of, pdf
@@ -32,43 +34,50 @@ LEVELS: Final = {"red": "critical", "orange": "high", "yellow": "medium", "blue"
 def document(store: Store, row: Row, unit: str, zone: str) -> Row:
     """What is signed and printed of a warning, as it was issued. `unit` issues it; its times are printed by the clock of `zone`."""
     titles = warned.titles(store, [row])[row["id"]]
-    why = [{"en": en, "zh": zh} for en, zh in zip(*(warned.reasons(row, each) for each in ("en", "zh")), strict=True)]
+    why = [{"en": unsteered(en), "zh": unsteered(zh)} for en, zh in zip(*(warned.reasons(row, each) for each in ("en", "zh")), strict=True)]
     due = {step: iso(row["issued"] + warned.due_after(row["colour"], place)) for place, step in enumerate(warned.STEPS[1:])}
-    head = {"type": "warning", **{name: row[name] for name in ("id", "title", "colour", "receiver", "alert")}, "titles": {"en": titles.en, "zh": titles.zh}}
-    return {**head, "reasons": why, "issued": iso(row["issued"]), "due": due, "unit": unit, "zone": zone}
+    head: Row = {"type": "warning", **{name: unsteered(row[name]) for name in ("id", "title", "colour", "receiver", "alert")}}
+    head["titles"] = {"en": unsteered(titles.en), "zh": unsteered(titles.zh)}
+    by = next((str(each["by"]) for each in every_row(store, "audit", f'table:warning AND action:issue AND subject:"{row["id"]}"')), "")
+    return {**head, "reasons": why, "issued": iso(row["issued"]), "by": by, "due": due, "unit": unit, "zone": zone}
 
 
-def seal(row: Row) -> str:
-    """What stands for a warning where its release is asked for: all that was decided when it was issued."""
-    told = {name: row[name] for name in ("id", "alert", "colour", "title", "receiver")}
-    return requesting.digest(told | {"issued": iso(row["issued"]), "reasons": [warned.reasons(row, each) for each in LANGUAGES]})
+def seal(told: Row) -> str:
+    """What stands for a warning where its release is asked for: all of the document that is to be signed."""
+    return requesting.digest(told)
 
 
-def rendered(told: Row, form: str, language: str) -> bytes:
-    """One form of it. Raises MissingError where a package is not there that it takes."""
+def rendered(told: Row, form: str, language: str, *, draft: bool = False) -> bytes:
+    """One form of it; on pages of what is not signed yet (`draft`) that is said. Raises MissingError where a package is not there that it takes."""
     if form == "json":
         return canonical.written(dict(told))
     clock = Clock(zone_of(str(told["zone"])), language)
-    steps = [(say(f"warning.step.{step}", language), clock.moment(nanoseconds(when))) for step, when in told["due"].items()]
-    words = {key: say(f"warning.page.{key}", language) for key in ("document", "to", "from", "why", "steps", "step", "due", "ours", "alert")}
-    shown = page_of("warning.html.j2", told=told, words=words, language=language, level=LEVELS[told["colour"]], steps=steps,
+    steps = [
+        (say(f"warning.step.{step}", language), clock.moment(nanoseconds(told["due"][step]))) for step in warned.STEPS[1:]
+    ]  # a signed document is in order of names
+    words = {key: say(f"warning.page.{key}", language) for key in ("document", "draft", "to", "from", "by", "why", "steps", "step", "due", "ours", "alert")}
+    shown = page_of("warning.html.j2", told=told, words=words, draft=draft, language=language, level=LEVELS[told["colour"]], steps=steps,
                     colour=say(f"warning.colour.{told['colour']}", language), issued=clock.moment(nanoseconds(told["issued"])))  # fmt: skip
     return pdf(shown) if form == "pdf" else shown.encode()
 
 
-def write_pages(told: Row, folder: Path, forms: Iterable[str], languages: Iterable[str], missing: Callable[[MissingError], None]) -> list[Path]:
-    """Print it into a folder; `missing` is told what cannot be printed here, and the rest is."""
+def write_pages(
+    told: Row, folder: Path, forms: Iterable[str], languages: Iterable[str], missing: Callable[[MissingError], None], *, draft: bool = False
+) -> list[Path]:
+    """Print it into a folder, as a `draft` until it is signed; `missing` is told what cannot be printed here, and the rest is."""
     made: list[Path] = []
-    for form in forms:
+    for form in dict.fromkeys(forms):
         try:
             for language in ("",) if form == "json" else tuple(languages):
                 name = ".".join(filter(None, ("warning", str(told["id"]), language, form)))
-                made.append(write(folder, name, rendered(told, form, language)))
+                made.append(write(folder, name, rendered(told, form, language, draft=draft)))
         except MissingError as error:
             missing(error)
     return made
 
 
 def release(ledger: Ledger, key: Callable[[], Key], told: Row, pages: Callable[[], list[Path]], by: Callable[[], str], now: int) -> Entry:
-    """Put it at the end of the ledger with its pages, once: what is there already stays as it is. Raises what `Ledger.release` does."""
+    """Put it at the end of the ledger with its pages, once: what is there already stays as it is, and nothing is printed for it. Raises what
+    `Ledger.release` does.
+    """
     return ledger.released(str(told["id"])) or ledger.release(key(), told, pages(), by=by(), time=iso(now), kind="warning")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from records.formats import SECOND, Clock, duration, number, share_seen, size
+from records.formats import SECOND, Clock, duration, exact, number, share_seen, size
 from records.model import GLYPHS, severity_word
 from records.nesting import period
 from records.wording import catalogue, role_words, say, say_or
@@ -88,7 +88,10 @@ class Words:
 
     def span_of(self, seconds: int, whole: int) -> Cell:
         """A duration out of another one as a cell; in a spreadsheet the first."""
-        return self._behind(self.span(seconds), "of", count=self.span(seconds).text, whole=self.span(whole).text)
+        part, all_of_it = self.span(seconds).text, self.span(whole).text
+        if part == all_of_it and seconds < whole:  # cut to two units both read alike, and nothing would seem to have been seen
+            part, all_of_it = (exact(each * SECOND, self.language) for each in (seconds, whole))
+        return self._behind(replace(self.span(seconds), text=part), "of", count=part, whole=all_of_it)
 
     def median(self, seconds: int | None, done: int, of: int) -> Cell:
         """A median duration and of how many it is."""

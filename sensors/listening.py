@@ -30,6 +30,7 @@ from records.errors import BalefireError, UsageError
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.recording import Recording
+from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
 
@@ -45,7 +46,6 @@ PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
 READER_S: Final = 60.0  # that it waits at its end for whoever judges
 PIPE: Final = 1 << 20  # octets that the pipe holds, if the kernel lets it
 DEATH_SIGNAL: Final = 1  # prctl: what the process gets when the one that started it is gone
-NO_NEW_PRIVILEGES: Final = 38
 
 
 class Listening:
@@ -122,11 +122,14 @@ class Listening:
             say(told)
 
     def _look_at_recording(self) -> None:
+        """Once a second, and at the end."""
+        if self._recording is not None:
+            self._recording.flush()
+            self._tell_recording()
+
+    def _tell_recording(self) -> None:
         """Say once that the disk refuses, and once that it takes again."""
-        if self._recording is None:
-            return
-        self._recording.flush()
-        if self._recording.refused != self._refused:
+        if self._recording is not None and self._recording.refused != self._refused:
             self._refused = self._recording.refused
             say({"unrecorded" if self._refused else "recorded": self._refused})
 
@@ -162,6 +165,8 @@ class Listening:
     def _put(self, octets: bytes | memoryview, kind: int = PACKETS) -> None:
         if self._recording is not None and len(octets):
             self._recording.write(octets)
+            if self._recording.refused:
+                self._tell_recording()
         self._outlet.put(octets, kind)
 
     def _poll(self) -> select.poll:
@@ -180,11 +185,10 @@ def say(told: dict[str, object]) -> None:
 
 
 def harden() -> None:
-    """End with the process that started this, and never get more privileges than there are, where the system has a word for that."""
+    """End with the process that started this, and have no right but those that opening takes, where the system has a word for that."""
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
-        libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+    forgo(*OPENING)
 
 
 def confine(record: Path | None, places: Sequence[str]) -> None:
@@ -265,6 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if door is not None and given.record is None:
             select.select([door], [], [])  # until all that judges is ready: what comes before is recorded, or not heard
         intake = opened()
+        forgo(NET_RAW)  # for interfaces that come back
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1

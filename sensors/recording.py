@@ -2,6 +2,7 @@
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
 what was found when it was live. Their names begin with a number, for a clock may be set back. What a full disk or a power cut leaves of a block is cut off.
+What `write` was given is the system's when it returns, so that what was handed on after it is kept even where this process is killed.
 """
 
 from __future__ import annotations
@@ -51,9 +52,13 @@ class Recording:
         try:
             if self._file is None or self._octets >= self._segment or time.monotonic() - self._begun > LONGEST_S:
                 self._turn()
-            assert self._file is not None  # noqa: S101 - it was opened
-            self._file.write(octets)
-            self._octets += len(octets)
+            try:
+                self._add(octets)
+            except OSError:
+                if self._octets <= len(self._head):
+                    raise
+                self._turn()  # others took the room meanwhile; the oldest gives some
+                self._add(octets)
             self.refused = ""
         except OSError as error:
             self._refuse(error)
@@ -61,17 +66,18 @@ class Recording:
     def describe(self, octets: bytes) -> None:
         """One more interface: it is in the file that is written, and files begin with it from now on."""
         self._head += octets
-        if self._file is not None and self._octets < self._segment:
-            self.write(octets)
+        if self._file is not None:
+            try:
+                self._add(octets)
+            except OSError as error:
+                self._refuse(error)
 
     def flush(self) -> None:
-        """What was kept is in the file, soon on the disk; and what is too old goes."""
+        """What was kept is soon on the disk; and what is too old goes."""
         try:
             self._forget()
-            if self._file is not None:
-                self._file.flush()
-                if time.monotonic() - self._synced >= SYNC_S and (self._disk is None or self._disk.is_idle()):
-                    self._sync(self._file)
+            if self._file is not None and time.monotonic() - self._synced >= SYNC_S and (self._disk is None or self._disk.is_idle()):
+                self._sync(self._file)
         except OSError as error:
             self._refuse(error)
 
@@ -88,17 +94,32 @@ class Recording:
             return
         try:
             with file:
-                file.flush()
                 self._sync(file)
-        except OSError as error:  # what was still to be written found no room
+        except OSError as error:  # some file systems find out at the end only
             self.refused, torn = error.strerror or str(error), True
         if torn:
             self._mend(Path(file.name))
 
     def _refuse(self, error: OSError) -> None:
-        """Nothing more goes into the file: it ends with the last block that is whole."""
+        """Nothing more goes into the file: it ends with the last block that is whole; one that holds no packet goes."""
+        file = self._file
         self._end(torn=True)
+        if file is not None and self._octets <= len(self._head):
+            Path(file.name).unlink(missing_ok=True)
         self.refused = error.strerror or str(error)
+
+    def _add(self, octets: bytes | memoryview) -> None:
+        """All of it into the file that is written, or nothing."""
+        assert self._file is not None  # noqa: S101 - it was opened
+        rest = memoryview(octets)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.truncate(self._octets)
+            self._file.seek(self._octets)
+            raise
+        self._octets += len(octets)
 
     def _turn(self) -> None:
         """Go on in a new file, and make room for it."""
@@ -107,9 +128,8 @@ class Recording:
         self._thin()
         number = max([_number(file) for file in self._files()], default=0) + 1
         name = f"{number:08}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.pcapng"
-        self._file = (self._folder / name).open("xb", buffering=1 << 20)
-        self._file.write(self._head)
-        self._octets, self._begun = len(self._head), time.monotonic()
+        self._file, self._octets, self._begun = (self._folder / name).open("xb", buffering=0), 0, time.monotonic()
+        self._add(self._head)
 
     def _files(self) -> list[Path]:
         """All of them, the oldest first."""

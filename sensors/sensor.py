@@ -224,7 +224,7 @@ class Sensor:
         if self.began is None and (count or source.ticks):
             self.began = min([*(tick.time for tick in source.ticks), *self.packets.time[: min(count, 1)].tolist()])
         for said in sorted((*source.drops, *source.ticks), key=lambda said: said.before):
-            before = max(said.before, 0 if self._clock.now else min(count, 1))  # a window begins with a packet
+            before = max(said.before, at if self._clock.now else min(count, 1))  # a window begins with a packet
             self._packets(at, before)
             at = before
             if isinstance(said, Tick):

@@ -449,6 +449,19 @@ def test_without_accounts_it_listens_on_this_machine_only(tmp_path: Path, monkey
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="doctor looks at Linux")
+def test_a_running_dashboard_asks_for_a_login_from_the_first_account_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "accounts.json"
+    monkeypatch.setenv(sessions.USERS, "")
+    monkeypatch.setenv(sessions.AWAITED, str(file))
+    assert sessions.access() is None
+    Accounts(file, {}).add("adm", "administrator", "correct horse battery").save()
+    desk = sessions.access()
+    assert desk is not None
+    assert desk.doorman.find("adm")
+    file.unlink()
+    assert sessions.access() is desk, "where the file goes again, nobody comes in"
+
+
 def test_doctor_tells_what_would_keep_the_dashboard_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def door() -> str | None:
         told = json.loads(balefire("doctor", "--store", tmp_path / "none", "--json", "--language", "en").stdout)["checks"]

@@ -342,6 +342,14 @@ def own(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> AppTest:
+    """A page that did not crash."""
+    page = tried(view, store, monkeypatch, **parameters)
+    assert not page.exception
+    return page
+
+
+def tried(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> AppTest:
+    """A page, whatever became of it."""
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
     for name, value in parameters.items():

@@ -25,7 +25,7 @@ from reports.deliver import PAUSES_S, Post, Way, ways
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import ROOT, balefire, lines, one
-from tests.test_release import made, pdf, release
+from tests.test_release import WHEN, made, pdf, release
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -170,13 +170,20 @@ def test_a_mail_is_taken_whole_and_verifies_at_the_receivers(post: Post, entry: 
     import email
     import email.policy
 
-    box, clock = Mailbox(), Clock()
+    box, clock, ledger = Mailbox(), Clock(), Ledger(entry.parent)
+    warns = ledger.release(key, {"id": "w1", "title": "X \u202eevil", "colour": "orange"}, [pdf(tmp_path)], by="ada", time=WHEN, kind="warning")
     with mailing(box, certificate) as way:
         post.add(entry, way, clock())
         assert post.add(entry, way, clock()) == [post.rows()[0]["id"]], "noted once"
         assert post.run({"desk": way}, clock) == {"sent": 1}
         assert post.run({"desk": way}, clock) == {}
-    ((to, content),) = box.taken
+        post.add(ledger.path(warns.number), way, clock())
+        assert post.run({"desk": way}, clock) == {"sent": 1}
+    (to, content), (_to, warning) = box.taken
+    warned = email.message_from_bytes(warning, policy=email.policy.default)
+    assert warned["Subject"] == "Cyber security warning ▲ orange · 网络安全预警 ▲ 橙色 · X \\u202eevil (000003.json)"
+    kinds = [part.get_content_type() for part in cast("Any", warned).iter_attachments()]
+    assert kinds == ["application/octet-stream", "application/pdf"], "the entry is read by a program, the page by a person"
     assert to == ["desk@agency.example"]
     assert post.rows()[0]["said"] == "250 taken as 4711"
     mail = email.message_from_bytes(content, policy=email.policy.default)

@@ -86,6 +86,36 @@ def test_a_mirror_of_one_direction_is_said(tmp_path: Path) -> None:
     assert (told[None, "trail"], told[None, "disk"]) == (None, None), "the store is looked at, too"
 
 
+def test_a_store_that_does_not_answer_is_one_thing_among_all_others(tmp_path: Path) -> None:
+    """Also where what is there is no store."""
+    words = ("doctor", "lo", "--json")
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "notes.txt").write_text("not ours")
+    for store, advice in (("http://127.0.0.1:9#x", "Nobody answers"), (there, str(there)), ("ftp://there", "ftp://there")):
+        told = balefire(*words, "--store", store)
+        checks: dict[str, Any] = {check["check"]: check for check in json.loads(told.stdout)["checks"]}
+        assert told.exit_code == 1, told.output
+        assert advice in checks["store"]["advice"]
+        assert {"promiscuous", "clock", "tshark", "door"} <= set(checks)
+        assert ("spool" in checks) == (advice == "Nobody answers"), "what waits for it is here all the same"
+
+
+def test_the_disk_of_the_recording_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(folder: Path) -> dict[str, Any]:
+        checks = json.loads(balefire("doctor", "--record", folder, "--store", tmp_path / "none", "--json").stdout)["checks"]
+        (found,) = (check for check in checks if check["check"] == "record")
+        return found
+
+    (tmp_path / "file").write_text("no folder")
+    assert str(tmp_path / "file") in told(tmp_path / "file" / "kept")["advice"]
+    monkeypatch.setattr("sensors.recording.FLOOR", 0)
+    assert told(tmp_path / "kept")["well"]
+    monkeypatch.setattr("sensors.recording.FLOOR", 1 << 60)
+    assert "nothing would be kept" in told(tmp_path / "kept")["advice"]
+    assert not (tmp_path / "kept").exists(), "looking makes nothing"
+
+
 def test_the_right_to_listen_is_asked_for(tmp_path: Path) -> None:
     told = asked((sys.executable, "-m", "balefire", "doctor", "--store", str(tmp_path / "none")))[1]
     (rights,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -519,6 +520,42 @@ def test_a_release_cut_off_between_ledger_and_store_is_made_up_for(store: Store,
     assert receipt == str(ledger.read(2).receipt)
 
 
+def test_of_two_who_release_a_form_at_once_one_signs(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store)
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
+    due = due_of(store, "cn-incident/first")
+
+    def released(by: str) -> str:
+        try:
+            return obliging.release(store, due, Ledger(ledger.root), key, "W", "en", by, time.time_ns())
+        except UsageError as error:
+            return error.key
+
+    with ThreadPoolExecutor(2) as both:
+        told = sorted(both.map(released, ("ada", "bo")))
+    assert told == [str(ledger.read(2).receipt), "duty.released"]
+    assert ledger.numbers() == [1, 2], "what was refused is not signed"
+
+
+def test_a_form_that_was_filled_in_since_it_was_looked_at_is_not_signed(store: Store, ledger: Ledger, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    graded(store)
+    due = due_of(store, "cn-incident/first")
+    obliging.fill(store, due, {"place": "here", **SAID}, "bo")
+    with pytest.raises(ConflictError):
+        obliging.release(store, due, ledger, key, "W", "en", "ada", time.time_ns())
+    assert ledger.numbers() == [1]
+    signing = Ledger.release
+
+    def filled_meanwhile(self: Ledger, *given: Any, **named: Any) -> Any:
+        obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "elsewhere"}, "eve")
+        return signing(self, *given, **named)
+
+    monkeypatch.setattr(Ledger, "release", filled_meanwhile)
+    obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
+    kept = due_of(store, "cn-incident/first")
+    assert (kept.status, dutyrows.written(kept.row)["place"], ledger.numbers()) == ("released", "here", [1, 2]), "as it was signed"
+
+
 def test_a_level_decided_anew_changes_the_duties(store: Store) -> None:
     graded(store, "major")
     assert due_of(store, "cn-industry-data/summary").open
@@ -645,7 +682,7 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     from dashboards.access.sessions import Visitor
     from dashboards.access.visitor import DeniedError
     from reports import warned
-    from tests.test_dashboards import opened, sent
+    from tests.test_dashboards import opened, sent, tried
     from tests.test_store import activities, activity
 
     where = tmp_path / "store"
@@ -701,6 +738,6 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     with pytest.raises(DeniedError):
         deciding.fill(store, due, {"data": "none"}, "sun")
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("wall", "screen"))
-    page = opened("duties", where, monkeypatch, lang=language)
+    page = tried("duties", where, monkeypatch, lang=language)
     assert "DeniedError" in str(page.exception), "who may see nothing is shown nothing, however the page was reached"
     store.close()

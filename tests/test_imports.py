@@ -36,6 +36,24 @@ READERS = {  # what could send and only reads
     "sensors/sources/packetsocket.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
 }
 
+# What writes at a number, which may be a socket's, or asks the kernel without the system's library, and where that goes. None of it is a socket of packets: two
+# files alone open such, and `test_what_opens_packet_sockets_writes_nothing` holds those. That no frame comes of it, a test hears at the other end of a wire.
+RAW_CALLS = {"write", "writev", "pwrite", "pwritev", "splice", "sendfile"}  # of `os`
+RAW_ANYWHERE = {"syscall", "makefile"}
+RAW = {
+    "sensors/outlet.py": {"write"},  # a pipe, or one that judges, at the door
+    "sensors/sources/line.py": {"write"},  # the same door from the other side, and a pipe of its own
+    "sensors/sources/feeds.py": {"write"},  # wakes its own loop
+    "sensors/sources/shares.py": {"write"},  # pipes to the processes that read with it …
+    "sensors/sources/sharing.py": {"write"},  # … and back
+    "sensors/sources/doors.py": {"makefile"},  # to read
+    "sensors/fence.py": {"syscall"},  # Landlock
+    "sensors/sources/again.py": {"pwrite"},  # a file of its own
+    "records/store/place.py": {"pwrite"},  # the lock of a store
+    "dashboards/served.py": {"write"},  # says where it is, on standard output
+}
+PACKET_SOCKETS = {"sensors/faces.py", "sensors/sources/packetsocket.py"}
+
 # What may send: reports, when a person released them, in a process that listens to nothing. `test_only_deliveries_send` holds them to that.
 SENDERS = {
     "reports/channels/mail.py": ({"smtplib"}, {"send"}),
@@ -51,23 +69,31 @@ def name_of(path: Path) -> str:
 @dataclass(frozen=True)
 class Said:
     """What a file says that is looked at here, by line: every module that it imports, at whatever depth, type checking or not; every name that it calls; and
-    where it takes whole rows of a store as Python's own.
+    where it takes whole rows of a store as Python's own; every name; and what of `RAW` it has.
     """
 
     imports: list[tuple[int, str]]
     calls: list[tuple[int, str]]
     whole: list[int]
+    names: set[str]
+    raw: set[str]
 
 
 @cache
 def said_by(path: Path) -> Said:
-    said = Said([], [], [])
+    said = Said([], [], [], set(), set())
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             said.imports.extend((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)}:{node.lineno}: imports are absolute"
             said.imports.append((node.lineno, node.module or ""))
+            said.raw.update(alias.name for alias in node.names if node.module == "os" and alias.name in RAW_CALLS)
+            said.names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            said.names.add(node.attr)
+            if node.attr in RAW_ANYWHERE or (node.attr in RAW_CALLS and isinstance(node.value, ast.Name) and node.value.id == "os"):
+                said.raw.add(node.attr)  # called or handed on
         elif isinstance(node, ast.Call):
             called = node.func
             said.calls.append((node.lineno, called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""))
@@ -111,6 +137,28 @@ def test_nothing_sends() -> None:
         wrong += [f"{name}:{line}: {module}" for line, module in imported if module.split(".")[0] in SENDING_MODULES or module in SENDING_SUBMODULES]
         wrong += [f"{name}:{line}: {called}()" for line, called in said_by(path).calls if called in SENDING_CALLS - calls]
     assert not wrong
+
+
+def test_what_writes_at_a_number_is_known() -> None:
+    assert {name_of(path): said_by(path).raw for path in SOURCES if said_by(path).raw} == RAW
+
+
+def test_what_opens_packet_sockets_writes_nothing() -> None:
+    """Nor does it hand them on as files, or give them a ring to send from."""
+    having = {name_of(path): said_by(path).names for path in SOURCES if "AF_PACKET" in said_by(path).names}
+    assert set(having) == PACKET_SOCKETS
+    assert not PACKET_SOCKETS & set(RAW)
+    for names in having.values():
+        assert not names & {"fdopen", "dup", "detach", "write", "writelines", "TX_RING", "PACKET_TX_RING"}
+
+
+@pytest.mark.parametrize(
+    "line", ["os.write(ring.fileno(), frame)", "send = os.sendfile", "from os import writev", "libc.syscall(44, number)", "ring.makefile('wb').write(frame)"]
+)
+def test_each_way_around_is_seen(line: str, tmp_path: Path) -> None:
+    made = tmp_path / "made.py"
+    made.write_text(line)
+    assert said_by(made).raw
 
 
 def test_only_deliveries_send() -> None:

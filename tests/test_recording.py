@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -139,24 +140,59 @@ def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: 
 
 
 def test_a_full_disk_leaves_whole_blocks(tmp_path: Path) -> None:
-    """On a disk of its own: of what was accepted, not all fits."""
+    """On a disk of its own, of which another takes what is free: the oldest makes room, and the newest is there."""
     need("netns", os.geteuid() == 0, "a disk of its own needs root")
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=True)
-    recording, packets = Recording(disk / "kept", head(), most=1 << 30, floor=0), some(800)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=True)
+    recording, packets = Recording(disk / "kept", head(), most=1 << 30, segment=20_000, floor=0), some(800)
     try:
-        for block in blocks(packets):
+        for number, block in enumerate(blocks(packets)):
+            if number == 300:
+                with contextlib.suppress(OSError), (disk / "other").open("wb", buffering=0) as other:
+                    while other.write(bytes(4096)):
+                        pass
             recording.write(block)
-        recording.flush()
-        assert recording.refused == os.strerror(errno.ENOSPC)
-        (file,) = (disk / "kept").glob("*")
-        kept = list(read(file.read_bytes()))
-        assert kept == packets[: len(kept)]
-        assert len(kept) > 300
+        assert recording.refused == ""
+        kept = [packet for file in sorted((disk / "kept").glob("*")) for packet in read(file.read_bytes())]
+        assert kept == packets[-len(kept) :]
+        assert len(kept) > 200
     finally:
         recording.close()
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_block_that_does_not_fit_is_in_the_next_file(tmp_path: Path) -> None:
+    """Where the system lets no file grow further, half a block is written before it says so."""
+    script = """if True:
+        import resource, sys
+        from pathlib import Path
+        from tests.test_recording import blocks, head, some
+        from sensors.recording import Recording
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        recording = Recording(Path(sys.argv[1]), head(), most=1 << 30, floor=0)
+        for block in blocks(some(800)):
+            recording.write(block)
+            assert recording.refused == ""
+        recording.write(bytes(200_000))
+        print(recording.refused)
+        recording.close()
+    """
+    done = subprocess.run((sys.executable, "-c", script, str(tmp_path)), cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == os.strerror(errno.EFBIG)
+    files = sorted(tmp_path.glob("*"))
+    assert len(files) == 4, "none for the one that fits nowhere"
+    assert [packet for file in files for packet in read(file.read_bytes())] == some(800)
+
+
+def test_what_was_written_is_there_before_it_is_handed_on(tmp_path: Path) -> None:
+    """So that it stays whatever becomes of the process: nobody has judged what the recording lacks."""
+    recording = Recording(tmp_path, head(), most=1 << 20, floor=0)
+    for number, block in enumerate(blocks(some(3))):
+        recording.write(block)
+        (file,) = tmp_path.glob("*")
+        assert len(list(read(file.read_bytes()))) == number + 1
+    recording.close()
 
 
 @pytest.mark.parametrize("left", [0, 5, 100, 20_001])

@@ -231,6 +231,15 @@ def test_what_a_rotated_key_signs_is_verified_by_the_first_one(ledger: Ledger, k
     shutil.copy(ledger.path(6), tmp_path / "report.json")
     for trusted in (key, second, third):
         assert found(tmp_path / "report.json", trusted).valid
+    shutil.copy(ledger.path(5), tmp_path / "key.json")
+    assert wrong(tmp_path / "key.json", key) == ("alone", "key.json"), "what tells of keys carries nothing along"
+    assert found(tmp_path / "key.json", second).valid
+    part = tmp_path / "part"
+    part.mkdir()
+    shutil.copy(ledger.path(5), part)
+    assert verify(part, [key.public], some=True).problem == "alone"
+    shutil.copy(ledger.path(6), part)
+    assert verify(part, [key.public], some=True).valid, "the entry after it leads to its key"
     stranger = keys.make(tmp_path / "other", WORDS)
     assert wrong(ledger.root, stranger) == ("stranger", "000001.json")
     assert wrong(tmp_path / "report.json", stranger) == ("stranger", "report.json")
@@ -374,6 +383,30 @@ def test_two_who_write_at_once_make_one_chain(ledger: Ledger, key: Key) -> None:
     assert [writer.exitcode for writer in writers] == [0, 0]
     verdict = found(ledger.root, key)
     assert (verdict.valid, verdict.entries) == (True, 31)
+
+
+def _releaser(root: str, private: bytes, start: Any) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    loaded = Ed25519PrivateKey.from_private_bytes(private)
+    key = Key(loaded.public_key().public_bytes_raw().hex(), loaded)
+    start.wait()
+    for number in range(15):
+        release(Ledger(Path(root)), key, id=f"report {number}")
+
+
+def test_of_two_who_release_the_same_at_once_the_first_ones_entry_stays(ledger: Ledger, key: Key) -> None:
+    spawned = multiprocessing.get_context("spawn")
+    start = spawned.Event()
+    both = [spawned.Process(target=_releaser, args=(str(ledger.root), key.private.private_bytes_raw(), start)) for _ in range(2)]
+    for each in both:
+        each.start()
+    start.set()
+    for each in both:
+        each.join(60)
+    assert [each.exitcode for each in both] == [0, 0]
+    assert [ledger.read(number).body["document"].get("id") for number in ledger.numbers()] == [None, *(f"report {number}" for number in range(15))]
+    assert release(ledger, key, id="report 3") == ledger.read(5).receipt, "who comes second holds the receipt of what is there"
 
 
 WRITES = """

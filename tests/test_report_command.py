@@ -21,6 +21,7 @@ from balefire.screen import Screen
 from balefire.settings import Settings
 from records.store import open_store
 from reports import keys, requesting
+from reports.everything import every_row
 from reports.ledger import Ledger
 from tests.cli import ROOT, balefire, lines, one, stored
 from tests.reporting import SITES, START, Plant, fill
@@ -291,6 +292,9 @@ def test_a_released_report_is_signed_once_with_its_files_and_verified_offline(ow
     assert (done["id"], done["number"]) == (told["id"], 2)
     assert sorted(done["files"]) == sorted(Path(file).name for file in told["files"])
     assert one("report", "release", told["id"], "--store", own, *place) == done
+    with closing(open_store(str(own), False)) as store:
+        trail = every_row(store, "audit", "table:release")
+    assert [(row["subject"], row["by"], done["receipt"] in row["after"]) for row in trail] == [(told["id"], "Wang Fang", True)], "in the trail, once"
     assert one("verify", tmp_path / "ledger", "--key", public, "--receipt", done["receipt"])["valid"] is True
     entry = json.loads(Path(done["entry"]).read_text("utf-8"))["entry"]
     assert (entry["document"], entry["by"]) == (one("report", "show", told["id"], "--store", own), "Wang Fang")

@@ -339,3 +339,10 @@ def test_what_is_kept_is_what_its_name_says(told: Row, tmp_path: Path) -> None:
     names = [made.name for made in write_forms(told, tmp_path / "out", ("json", "html"), LANGUAGES)]
     assert names == [f"{told['id']}.json", f"{told['id']}.en.html", f"{told['id']}.zh.html"]
     assert not list((tmp_path / "out").glob(".part-*"))
+
+
+def test_a_part_that_is_less_than_the_whole_reads_less() -> None:
+    for language, told in (("en", "6 d 16 h 39 min 8 s of 6 d 16 h 39 min 41 s"), ("zh", "6 天 16 小时 39 分钟 8 秒 / 6 天 16 小时 39 分钟 41 秒")):
+        assert Words(language, UTC).span_of(578_348, 578_381).text == told
+    assert Words("en", UTC).span_of(578_381, 578_381).text == "6 d 16 h of 6 d 16 h"
+    assert Words("en", UTC).span_of(3600, 578_381).text == "1 h of 6 d 16 h"

@@ -57,8 +57,9 @@ def test_the_duties() -> None:
     ran("key", "make", "--ledger", "ledger", "--keys", "keys")
     for words in shown("duties"):
         first = next((row["id"] for row in lines("duty", "list", "--store", "store") if row.get("duty") == "cn-incident/first"), "")
-        ran(*({"ALERT": "al1", "DUTY": first}.get(word, word) for word in words))
-    assert len(Ledger(Path("ledger")).numbers()) == 2
+        warning = next((row["id"] for row in lines("warning", "list", "--store", "store")), "")
+        ran(*({"ALERT": "al1", "DUTY": first, "WARNING": warning}.get(word, word) for word in words))
+    assert len(Ledger(Path("ledger")).numbers()) == 3
 
 
 def test_the_deliveries() -> None:

@@ -187,6 +187,22 @@ def test_time_that_passes_changes_no_row() -> None:
         assert [row for part in told for row in getattr(part, name).to_pylist()] == [row for part in without for row in getattr(part, name).to_pylist()]
 
 
+class Silent(Feed):
+    """Nobody spoke for seconds: with the first packets comes what time it was before them."""
+
+    def batch(self, memory: Any, start: int, packets: Any) -> int:
+        """See `sensors.source.Source`."""
+        count = super().batch(memory, start, packets)
+        self.ticks = [Tick(0, int(packets.time[0]) - after * SECOND) for after in (3, 2, 1)] if count else []
+        return count
+
+
+def test_the_first_packet_counts_once_whatever_time_was_told_before() -> None:
+    packets = Talk().open().packets
+    told = list(OneThread("silent").listen(Silent(packets)))
+    assert [row["packets"] for part in told for row in part.coverage.to_pylist()] == [len(packets)]
+
+
 @pytest.mark.parametrize("after", [-SECOND, 0, 2 * 3600 * SECOND])
 def test_a_time_that_is_not_believed_is_not_followed(after: int) -> None:
     """A clock that steps back, or hours ahead: packets would not be believed either."""

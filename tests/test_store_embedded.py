@@ -132,6 +132,16 @@ def test_a_reader_sees_what_came_and_what_went_of_the_same_time(path: Path) -> N
     reader.close()
 
 
+def test_a_time_after_one_that_was_read_is_read_though_nothing_was_written_meanwhile(path: Path) -> None:
+    """What lies behind the last row that was read is no less of the table as it was."""
+    store = open_store(str(path), True)
+    for number in range(3):
+        store.write(covered(number))
+    for number in range(3):
+        assert store.sums("coverage", Query(NOON + number * HOUR, NOON + (number + 1) * HOUR), ["packets"]) == {"packets": 10}
+    store.close()
+
+
 @pytest.mark.parametrize("ends", [(None, None), (NOON - 9 * HOUR, NOON + 9 * HOUR), (NOON - 9 * HOUR, None), (None, NOON + 9 * HOUR)])
 def test_of_a_longer_time_only_the_rest_is_read(path: Path, monkeypatch: pytest.MonkeyPatch, ends: tuple[int | None, int | None]) -> None:
     store, reader = open_store(str(path), True), open_store(str(path))

@@ -15,6 +15,7 @@ import pytest
 from dashboards import rulings
 from detectors import curves, lifecycle, tuning
 from detectors.backtest import backtest
+from detectors.confirmed import marks
 from detectors.rulebook import versions
 from detectors.rulebook.books import draft
 from detectors.rulebook.kept import Kept, loaded
@@ -22,11 +23,11 @@ from detectors.rulebook.load import load, own_rules
 from detectors.shifts import checked
 from detectors.working import Window, starts, window
 from records.formats import MINUTE, SECOND
-from records.model import Batch
+from records.model import Batch, Term, Text
 from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES
-from tests.browser.waterworks import table
+from tests.browser.waterworks import NOW, alert, finding, table
 from tests.cli import lines, one
 from tests.test_dashboards import opened, sent
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 DEMO = Path(__file__).parent / "captures" / "demo.pcap"
 OURS = {rule.id: rule for rule in load([own_rules()]).rules}
 WHEN = (0, 2**62)
+KEYS = {"1": "sweep", "2": "sweep|b", "3": "sweeper|a", "4": "flood|a"}  # by finding, of alerts
 ALL = Window(*WHEN, (0,), 0, 1.0, False)
 
 
@@ -240,6 +242,24 @@ def summed(step: tuning.Step) -> tuple[object, ...]:
     return step.value, step.fires, step.alerts, step.shifts, [[(each.alert["id"], each.alert["title"], each.left) for each in step.lost]]
 
 
+def test_which_alerts_are_found_true_is_told_and_not_only_how_many(tmp_path: Path) -> None:
+    """By rule, whose name begins the key; a rule whose name begins another's is not that one."""
+    made = [replace(alert(finding(name, NOW, (Term("x", "x", 9.0),), Text("", ""), Text("", ""))), key=key) for name, key in KEYS.items()]
+    with closing(open_store(str(tmp_path / "store"), write=True)) as store:
+        store.write(Commit(alerts=tuple(made)))
+        one, two, other, _ = made
+        assert marks(store) == marks(store, "sweep") == {}
+        store.change([lifecycle.close(one, "Li Wei", "true", NOW), lifecycle.close(other, "Li Wei", "true", NOW)])
+        before = marks(store)
+        assert set(before) == {"sweep", "sweeper"}
+        assert marks(store, "sweep") == {"sweep": before["sweep"]}
+        (closed,) = store.alerts([one.id])
+        store.change([lifecycle.reopen(closed, "Li Wei"), lifecycle.close(two, "Li Wei", "true", NOW)])
+        after = marks(store)
+        assert after["sweeper"] == before["sweeper"]
+        assert after["sweep"] != before["sweep"], "as many, and not the same"
+
+
 def test_what_keeps_house_works_curves_out_ahead_and_what_is_confirmed_later_makes_them_old(
     judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,10 +282,15 @@ def test_what_keeps_house_works_curves_out_ahead_and_what_is_confirmed_later_mak
     assert "worked out" in sent(page), "at once: nobody has to ask"
     assert not [button for button in page.button if button.key == "work_out"]
     with closing(open_store(str(place), write=True)) as store:
-        alert = next(each for each in store.alerts([str(row["id"]) for row in lines("alerts", "--store", place)]) if each.status != "closed")
-        change = lifecycle.close(alert, "Li Wei", "true", store.newest() or 0, "")
-        assert change is not None
-        store.change([change])
+        alerts = store.alerts([str(row["id"]) for row in lines("alerts", "--store", place)])
+        its = next(each for each in alerts if each.key.partition("|")[0] == name)
+        other = next(each for each in alerts if each.key.partition("|")[0] != name and each.status != "closed")
+        at = store.newest() or 0
+        store.change([lifecycle.close(other, "Li Wei", "true", at)])
+        assert curves.stored(store, in_force.id, name, bound) is not None, "that of another rule changes nothing here"
+        store.change([lifecycle.close(its, "Li Wei", "true", at)])
         assert curves.stored(store, in_force.id, name, bound) is None
-        store.write(Commit(state={curves.STATE: b'{"form": 1, "version": "%s", "confirmed": []}' % in_force.id.encode()}))
+        assert curves.work_out(store, ("00:00",), UTC, 3) == 2
+        assert curves.stored(store, in_force.id, name, bound) is not None
+        store.write(Commit(state={curves.STATE: b'{"form": 2, "version": "%s", "confirmed": []}' % in_force.id.encode()}))
         assert curves.stored(store, in_force.id, name, bound) is None, "what is damaged is worked out anew"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +23,6 @@ from tests.test_store import NOON, alert, finding, opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from records.store.contract import Store
 
@@ -48,6 +49,10 @@ def test_a_colour_is_suggested_and_follows_the_level_once_that_is_decided(store:
     for level, wanted in (("general", "blue"), ("considerable", "yellow"), ("major", "orange"), ("extraordinary", "red")):
         obliging.grade(store, "al1", level, "NADOS", "other", (), "ada", time.time_ns())
         assert warned.suggest(store, "al1")[0] == wanted
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo", "a test after all")])
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
+    colour, reasons = warned.suggest(store, "al1")
+    assert (colour, [each.zh for each in reasons]) == ("blue", ["告警已关闭为“误报”，已无需预警，故仅建议最低颜色"]), "whatever level was decided before"
 
 
 def test_the_loop_has_its_order_and_its_times(store: Store) -> None:
@@ -80,6 +85,40 @@ def test_a_warning_that_says_nothing_is_refused(store: Store) -> None:
     with pytest.raises(UsageError):
         warned.issue(store, "al1", "red", "t", warned.suggest(store, "al1")[1], "r", " ", 0)
     assert warned.warnings(store) == []
+
+
+def test_what_a_receiver_reads_is_what_happened_then_the_person_s_reason_then_what_was_suggested(store: Store) -> None:
+    (name,) = warned.issue_to(store, "al1", "orange", ["plant 2", " plant 2"], "ada", 0, "en", title="\x1b[31mX \u202eevil", reason="seen\u202e\nand heard")
+    row = warned.one(store, name)
+    assert row["title"] == "[31mX evil", "what steers a terminal or turns the reading direction is not kept"
+    happened, given, decided = warned.reasons(row, "en")
+    assert (happened, given) == (alert(1).reason.en, "seen and heard")
+    assert decided == (
+        "A person decided ▲ orange; ● blue was suggested (Severity 62, 1 finding; not confirmed as an incident, so no more than yellow is suggested)"
+    )
+    (name,) = warned.issue_to(store, "al1", "blue", ["plant 2"], "ada", 0, "en")
+    assert warned.reasons(warned.one(store, name), "en")[-1].startswith("Severity 62, 1 finding;"), "nothing was overruled"
+
+
+@pytest.mark.parametrize(
+    ("key", "more"),
+    [
+        ("warning.long.receiver", {"receivers": ["b" * 101]}),
+        ("warning.long.title", {"title": "t" * 501}),
+        ("warning.long.reason", {"reason": "r" * 4001}),
+        ("warning.twice", {"receivers": ["plant  2", "plant 2"]}),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_nothing_that_a_person_writes_is_cut_or_merged_unseen(tmp_path: Path, key: str, more: dict[str, Any]) -> None:
+    from records.store import open_store
+
+    with closing(open_store(str(tmp_path / "store"), True)) as store:
+        store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+        given: dict[str, Any] = {"receivers": ["plant 2"], **more}
+        with pytest.raises(UsageError) as told:
+            warned.issue_to(store, "al1", "blue", given.pop("receivers"), "ada", 0, "en", **given)
+        assert (told.value.key, warned.warnings(store)) == (key, [])
 
 
 def test_a_warning_whose_alert_is_found_false_says_so_until_it_is_closed(store: Store) -> None:
@@ -135,12 +174,33 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
     printed = one("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--format", "json", "--both-languages", "--store", where)
     assert [file.rpartition("/")[2] for file in printed["files"]] == [f"warning.{name}.{form}" for form in ("en.html", "zh.html", "json")]
     page = (tmp_path / "out" / f"warning.{name}.zh.html").read_text()
-    assert all(words in page for words in ("▲ 橙色", alert(1).title.zh, "plant &lt;2&gt;", "seen &amp; heard", "网络安全预警"))
+    assert page.count(say("warning.page.draft", "zh")) == 2, "on top, and at the foot of each page"
+    assert all(
+        words in page
+        for words in ("▲ 橙色", alert(1).title.zh, "plant &lt;2&gt;", "seen &amp; heard", "网络安全预警", say("warning.page.by", "zh"), alert(1).reason.zh)
+    )
+    unnamed = say("warning.nameless", "en")
+    assert unnamed in balefire("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--format", "html", "--store", where).stderr
     signed = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
     public = one("key", "make", *signed, "--by", "ada")["key"]
     released = one("warning", "release", name, *signed, "--store", where, "--by", "ada")
     assert one("warning", "release", name, *signed, "--store", where, "--by", "bo") == released, "once"
     assert f"warning.{name}.en.html" in released["files"]
+    again = balefire("warning", "release", name, *signed, "--store", where, "--both-languages", "--language", "en")
+    assert "was released already" in again.stdout
+    assert "no page in: zh" in again.stderr
+    monkeypatch.setenv("BALEFIRE_DUTIES__UNIT", "another unit since")
+    printed = one("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--ledger", tmp_path / "ledger", "--store", where)
+    (file,) = printed["files"]
+    assert Path(file).read_bytes() == (tmp_path / "ledger" / "000002" / f"warning.{name}.en.html").read_bytes(), "what its receiver got"
+    (row,) = lines("warning", "list", "--store", where)
+    assert (row["release"]["action"], row["release"]["by"], row["release"]["receipt"]) == ("release", "ada", released["receipt"])
+    trail = one("warning", "sign", name, "--by", "bo", "--note", "by telephone", "--store", where)
+    shown = one("warning", "show", name[:6], "--store", where)
+    assert shown["steps"] == trail["steps"]
+    assert [(each["step"], each["by"], each["note"]) for each in shown["steps"]] == [("issued", "ada", ""), ("signed", "bo", "by telephone")]
+    words = balefire("warning", "show", name, "--store", where, "--language", "zh").stdout
+    assert all(each in words for each in ("已签名", "by telephone", "bo", "plant <2>", released["receipt"]))
     ways = tmp_path / "ways.yml"
     ways.write_text("share: {kind: folder, path: outgoing}\n")
     post = ("--ways", ways)
@@ -153,11 +213,48 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
     assert balefire("verify", sent, "--key", public).exit_code == 1
 
 
+def test_a_warning_that_was_changed_since_or_whose_alert_is_found_false_is_not_signed_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from records.store import open_store
+    from reports import requesting, warnpage
+    from reports.ledger import Ledger
+
+    where, ledger = tmp_path / "store", Ledger(tmp_path / "ledger")
+    for name, value in (("STORE", where), ("LEDGER__FOLDER", ledger.root), ("LEDGER__KEYS", tmp_path / "keys"), ("USER", "ada")):
+        monkeypatch.setenv(f"BALEFIRE_{name}", str(value))
+    monkeypatch.setenv("BALEFIRE_KEY_PASSPHRASE", "a passphrase long enough")
+    one("key", "make")
+    store = open_store(str(where), True)
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    first, second, third = (issued(store) for _ in range(3))
+    for name in (first, second):
+        requesting.ask_for(store, ledger, name, warnpage.seal(warnpage.document(store, warned.one(store, name), "Water works", "UTC")), "eve")
+    for setting, other in (("DUTIES__UNIT", "Somebody else"), ("REPORTS__ZONE", "Asia/Shanghai")):
+        with monkeypatch.context() as changed:
+            changed.setenv("BALEFIRE_DUTIES__UNIT", "Water works")
+            changed.setenv(f"BALEFIRE_{setting}", other)
+            refused = balefire("report", "release", "--asked")
+        assert (refused.exit_code == 0, ledger.numbers()) == (False, [1]), setting
+    monkeypatch.setenv("BALEFIRE_DUTIES__UNIT", "Water works")
+    requesting.withdraw(store, ledger, second, "eve")
+    assert one("report", "release", "--asked")["id"] == first
+    requesting.ask_for(store, ledger, second, warnpage.seal(warnpage.document(store, warned.one(store, second), "Water works", "UTC")), "eve")
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
+    for words in (("warning", "release", third), ("report", "release", "--asked")):
+        refused = balefire(*words)
+        assert (refused.exit_code == 0, ledger.numbers()) == (False, [1, 2])
+        assert "was closed as false (bo, " in refused.stderr
+    assert one("warning", "release", first)["number"] == 2, "what was signed is signed"
+    assert one("warning", "release", third, "--even-so")["number"] == 3
+    assert "Issued although the alert was closed as false." in balefire("warning", "issue", "al1", "--colour", "red", "--to", "plant 2").stderr
+    store.close()
+
+
 def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dashboards import deciding
     from dashboards.access.sessions import Visitor
     from dashboards.access.visitor import DeniedError
     from records.store import open_store
+    from reports import requesting
     from reports.ledger import Ledger
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
@@ -201,6 +298,12 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
     seen = sent(opened("duties", where, monkeypatch, lang=language))
     assert say("dashboard.duties.overdue", language) in seen
     assert say("dashboard.duties.warnings_late", language, count=1) in seen
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
+    page = opened("duties", where, monkeypatch, lang=language)
+    page.selectbox(key="warning").set_value(late).run()
+    assert "已关闭为“误报”（bo，" in sent(page.button(key="release_ask").click().run())
+    assert requesting.open_requests(store, Ledger(tmp_path / "ledger")) == []
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo", "no test after all")])
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("sun", "regulator"))
     page = opened("duties", where, monkeypatch, lang=language)
     assert (page.button(key="warn").disabled, page.button(key="warning_step").disabled) == (True, True)

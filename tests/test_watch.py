@@ -19,6 +19,7 @@ import pytest
 
 from balefire.commands.watch import words as passed_on
 from sensors.engine.tables import PACKET, table
+from sensors.rights import FILES
 from sensors.sources.pcap import find, open_capture
 from tests.require import need
 from tests.veth import ROOT, started, wires
@@ -232,10 +233,12 @@ def test_only_the_process_that_listens_has_the_right_to(tmp_path: Path) -> None:
         listener, right = listener_of(process.pid), 1 << 13
         held = {number: rights(number) for number in (process.pid, listener)}
         assert ended(process)[0] == 0
+    files = sum(1 << number for number in FILES)
     assert held[listener]
     assert all(each & right for each in held[listener])
+    assert not any(each & ~(right | files) for each in held[listener]), "and no other but to files, once its sockets are open"
     assert held[process.pid]
-    assert not any(each & right for each in held[process.pid])
+    assert not any(each & ~files for each in held[process.pid])
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None or shutil.which("setcap") is None, reason="no setpriv or setcap")

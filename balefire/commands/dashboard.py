@@ -41,8 +41,8 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     from balefire.identities import who
     from balefire.screen import to_json
     from dashboards.access.provider import Provider
-    from dashboards.access.sessions import USERS
-    from dashboards.serve import DELIVERIES, DIRECTORY, LEDGER, MEBIBYTES, OPERATOR, REGIMES, RULES, SHIFTS, ZONE, environment
+    from dashboards.access.sessions import AWAITED, USERS
+    from dashboards.serve import DELIVERIES, DIRECTORY, LEDGER, MEBIBYTES, OPERATOR, REGIMES, RULES, SHIFTS, UNIT, ZONE, environment
     from dashboards.serve import serve as become
 
     settings, users = screen.settings, accounts(screen.settings)
@@ -55,12 +55,12 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     ready = f"1 {to_json({'address': address, 'store': screen.store})}" if as_json else f"2 {screen.say('cli.dashboard', address=address)}"
     told = environment(screen.store, screen.language, who(settings, None), _names(settings, where), ready)
     oidc = Provider(**settings.oidc.model_dump()).environment()
-    told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or "")}
+    told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or ""), AWAITED: "" if users else str(settings.users_file())}
     told |= {ZONE: settings.reports.stated_zone(), DIRECTORY: settings.reports.directory}
     told[RULES] = str(settings.rules.expanduser().absolute()) if settings.rules else ""
     told |= {LEDGER: str(settings.ledger.ledger_place()), DELIVERIES: str(settings.delivery.post_place())}
     told[SHIFTS] = json.dumps(settings.shifts)
-    told |= {REGIMES: json.dumps(settings.duties.regimes), OPERATOR: settings.duties.operator}
+    told |= {REGIMES: json.dumps(settings.duties.regimes), OPERATOR: settings.duties.operator, UNIT: settings.duties.unit}
     become(port, told | oidc, str(where))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from records.errors import UsageError
+from records.errors import BalefireError, StoreError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OWN: Final = {
     "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels", "fence",
-    "free", "mirror", "door",
+    "free", "mirror", "door", "store", "record",
 }  # fmt: skip
 MILD: Final = {"fence", "stamps"}  # what one can do without
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
@@ -29,14 +29,15 @@ ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots o
 
 @click.command(help=say("cli.help.doctor", HELP))
 @click.argument("interfaces", nargs=-1, metavar="[IFACE]…")
+@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.recorded", HELP))
 @keeps
 @speaks
-def doctor(screen: Screen, interfaces: tuple[str, ...], as_json: bool) -> None:
+def doctor(screen: Screen, interfaces: tuple[str, ...], record: Path | None, as_json: bool) -> None:
     """What is looked at, and what to do where it is not well (exit status 1 then)."""
     if sys.platform != "linux":
         raise UsageError("live.linux")
     found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name)]
-    found += [("", check) for check in (*_machine(), _door(screen), *_store(screen))]
+    found += [("", check) for check in (*_machine(), _door(screen), *([_recording(record)] if record else []), *_store(screen))]
     if not all(check.well for _, check in found if check.name not in MILD):
         screen.worse(1)
     told = [(name, check, None if check.well else _advice(screen, name, check)) for name, check in found]
@@ -109,23 +110,55 @@ def _door(screen: Screen) -> Check:
     return Check("door", True)
 
 
+def _place(where: Path) -> Path:
+    """The directory, or the next one above it that is there already."""
+    return next(each for each in (where, *where.parents) if each.exists())
+
+
+def _recording(folder: Path) -> Check:
+    """Would what comes be kept there: may it be written, and has the disk more than always stays free, what was recorded before counted in?"""
+    from records.store.examining import Check
+    from sensors.recording import FLOOR, SEGMENT
+
+    place = _place(folder.expanduser().absolute())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Check("record", False, {"how": "denied", "path": place})
+    space = os.statvfs(place)
+    free = space.f_bavail * space.f_frsize + sum(file.stat().st_size for file in folder.expanduser().glob("*.pcapng"))
+    return Check("record", free > FLOOR + SEGMENT, {"how": "little", "path": place, "mib": free >> 20, "floor": FLOOR + SEGMENT >> 20})
+
+
 def _store(screen: Screen) -> Iterator[Check]:
-    """The store, where it is there already: how it is, and whether what was seen last came from a mirror of one direction."""
+    """The store, where it is there already; one that does not answer is one thing that is not well among the others."""
+    from records.store.examining import LEAST_FREE, Check, checks_left
+
+    where = Path(screen.store).expanduser()
+    remote = "://" in screen.store
+    if not remote and not where.exists():
+        place = _place(where.resolve())
+        space = os.statvfs(place)
+        yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})
+        return
+    try:
+        yield from _stored(screen)
+    except BalefireError as error:
+        yield Check("store", False, {"problem": error.text(screen.language)})
+        if remote and isinstance(error, StoreError):
+            yield from checks_left(screen.store)
+
+
+def _stored(screen: Screen) -> Iterator[Check]:
+    """How the store is, and whether what was seen last came from a mirror of one direction."""
     from balefire.schedule import check
     from balefire.times import SECOND
     from dashboards.queries import account
     from records.query import Query
     from records.schema import COVERAGE
-    from records.store.examining import LEAST_FREE, Check, checks
+    from records.store.examining import Check, checks
 
-    where = Path(screen.store).expanduser()
-    if "://" not in screen.store and not where.exists():
-        place = next(parent for parent in where.resolve().parents if parent.exists())
-        space = os.statvfs(place)
-        yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})
-        return
     found = opened(screen)
     try:
+        yield Check("store", True)
         yield from checks(found, screen.store)
         yield check(screen, found)
         newest = found.newest()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from balefire.screen import Screen
     from records.errors import BalefireError
+    from records.store.contract import Store
     from reports.kept import Kept
     from reports.ledger import Ledger
     from reports.periods import Period
@@ -210,7 +211,8 @@ def release(
     ledger = ledger_of(screen, folder)
     if identity is not None:
         told = kept(screen.settings, screen.store).find(identity)
-        _release(screen, ledger, keys, told, lambda: who(screen.settings, by), as_json)
+        with closing(opened(screen)) as store:
+            _release(screen, store, ledger, keys, told, lambda: who(screen.settings, by), as_json)
     else:
         repeated(screen, every, lambda: _asked(screen, ledger, keys, by, as_json))
 
@@ -222,6 +224,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     from reports.kept import UnknownError, write_forms
     from reports.printing import MissingError
     from reports.requesting import digest, open_requests
+    from reports.warned import DisprovedError
 
     reports, settings = kept(screen.settings, screen.store), screen.settings.reports
     with closing(opened(screen)) as store:
@@ -236,20 +239,21 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
                 if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
                     languages = settings.languages or _languages(screen, both=False)
                     write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
-                _release(screen, ledger, keys, told, lambda name=by or each.by: name, as_json)
-            except (StoreError, UnknownError, MissingError) as error:
+                _release(screen, store, ledger, keys, told, lambda name=by or each.by: name, as_json)
+            except (StoreError, UnknownError, MissingError, DisprovedError) as error:
                 screen.fail(error)
     if not found and not as_json:
         screen.note(screen.say("cli.report.none_asked"))
 
 
-def _release(screen: Screen, ledger: Ledger, keys: Path | None, told: dict[str, Any], by: Callable[[], str], as_json: bool) -> None:
+def _release(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, told: dict[str, Any], by: Callable[[], str], as_json: bool) -> None:
     """Sign one, with its forms as they are printed anew; one that is released already stays as it is. What is not signed is said."""
     from tempfile import TemporaryDirectory
 
     from balefire.reporting import kept
     from records.nesting import iso
     from reports.ledger import digest
+    from reports.requesting import record
 
     name = str(told["id"])
     entry = ledger.released(name)
@@ -258,6 +262,7 @@ def _release(screen: Screen, ledger: Ledger, keys: Path | None, told: dict[str, 
         key = signing(screen, ledger, keys)
         with TemporaryDirectory() as into:
             entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=iso(time.time_ns()))
+    record(store, entry)
     receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
     if as_json:
         screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})

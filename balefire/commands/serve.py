@@ -29,7 +29,7 @@ from balefire.commands.watch import Heard, begun, failure, listens, reads_again,
 from records import scratch
 from records.errors import StoreError, UsageError
 from records.wording import say
-from sensors.rights import forgo
+from sensors.rights import ALONE, NET_BIND_SERVICE, OPENING, forgo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -61,6 +61,7 @@ def serve(
     **how: Any,
 ) -> None:
     """Keep them running until SIGINT or SIGTERM."""
+    forgo(*OPENING)  # it, too: nothing that it starts gets more than what listens
     from records.store import open_store
     from records.store.contract import AWAY
 
@@ -81,7 +82,12 @@ def serve(
         jobs = [
             Job("sensor", listening, ("--", *which), door.fileno(), misses=not reads_again(interfaces)),
             Job("judge", _command(settings, "watch", *told, "--door", path, *judge, "--", *which)),
-            Job("dashboard", _command(settings, "dashboard", "--patient", *told, "--port", str(port or screen.settings.dashboard.port))),
+            Job(
+                "dashboard",
+                _command(settings, "dashboard", "--patient", *told, "--port", str(port or screen.settings.dashboard.port)),
+                kept=(NET_BIND_SERVICE,),
+                spare=True,
+            ),
         ]
         if screen.settings.housekeeping.daily:
             jobs.append(Job("scheduler", _command(settings, "store", "housekeep", "--patient", *more)))
@@ -108,7 +114,8 @@ class Job:
     """One of them. `wait`: seconds until its next start; `due`: when that is, monotonic; `runs`: how often it was started; `seen`: alive at, by the clock.
 
     `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
-    if that `misses` anything: files in a folder wait.
+    if that `misses` anything: files in a folder wait. `kept`: rights of the others that this keeps. `spare`: whatever keeps it from starting, its port that is
+    taken or accounts that cannot be read, is said, and the others go on.
     """
 
     name: str
@@ -116,6 +123,8 @@ class Job:
     places: tuple[str, ...] = ()
     door: int | None = None
     misses: bool = True
+    kept: tuple[int, ...] = ()
+    spare: bool = False
     process: subprocess.Popen[bytes] | None = None
     wait: float = FIRST_S
     due: float = 0.0
@@ -123,16 +132,17 @@ class Job:
     runs: int = 0
     seen: int = 0
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
         """Start it, so that it ends where we do."""
         self.runs += 1
-        self.since = time.monotonic()
+        self.since = now
         listens = self.door is not None
         late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
-            preexec_fn=_tie if listens else _bind,  # no threads here
+            preexec_fn=_tie if listens else lambda: _bind(self.kept),  # no threads here
             pass_fds=() if self.door is None else (self.door,),
+            env=os.environ | ALONE if listens else None,
             stderr=subprocess.PIPE if listens else None,
             start_new_session=True,  # Ctrl-C is ours alone: they end in order
         )
@@ -146,15 +156,21 @@ class Job:
             self.process = None
         return status
 
+    def postpone(self, now: float) -> float:
+        """It ended: the seconds until its next start, twice as many each time; as few as at first where it had run well."""
+        waits = FIRST_S if now - self.since > LONGEST_S else self.wait
+        self.due, self.wait = now + waits, min(2 * waits, LONGEST_S)
+        return waits
+
 
 def _tie() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
-def _bind() -> None:
-    """The same for what does not listen."""
-    forgo()
+def _bind(kept: tuple[int, ...]) -> None:
+    """The same for what does not listen, and fewer rights."""
+    forgo(*kept)
     _tie()
 
 
@@ -185,16 +201,13 @@ class Supervisor:
         status = job.ended()
         if status is not None and job is self._jobs[0]:
             self._listen_out()
-        if status == USAGE and job.runs == 1:
+        if status == USAGE and job.runs == 1 and not job.spare:
             self._screen.worse(USAGE)
             self._stopped = True
         if status is not None and not self._stopped:
-            job.wait = FIRST_S if now - job.since > LONGEST_S else job.wait
-            job.due = now + job.wait
-            self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.wait:.0f}"))
-            job.wait = min(2 * job.wait, LONGEST_S)
+            self._screen.note(self._screen.say(f"cli.serve.{job.name}", status=status, seconds=f"{job.postpone(now):.0f}"))
         if job.process is None and now >= job.due and not self._stopped:
-            job.start()
+            job.start(now)
             if job.process is not None and job.process.stderr is not None:
                 self._said = os.dup(job.process.stderr.fileno())
                 job.process.stderr.close()

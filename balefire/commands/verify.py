@@ -85,7 +85,11 @@ def _released(screen: Screen, path: Path, receipts: tuple[str, ...], keys: tuple
         about = {"keys": sorted(verdict.keys), "trust": verdict.trust, "absent": verdict.absent, "missing": verdict.missing}
         screen.emit({"valid": verdict.valid, "reason": words, "at": verdict.at, **ends, **about})
         return
-    screen.print(screen.say("verify.broken", at=verdict.at, reason=words) if words else screen.count("verify.valid", verdict.entries, receipt=verdict.receipt))
+    screen.print(
+        screen.say(f"verify.{'broken' if verdict.judged else 'unjudged'}", at=verdict.at, reason=words)
+        if words
+        else screen.count("verify.valid", verdict.entries, receipt=verdict.receipt)
+    )
     _remarks(screen, verdict)
 
 

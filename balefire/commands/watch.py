@@ -23,7 +23,7 @@ from records import scratch
 from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.faces import own
-from sensors.rights import forgo
+from sensors.rights import ALONE, forgo
 from sensors.sources.doors import leads_elsewhere
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from records.model import Alert
 
 MOST_NAMED: Final = 8  # bad captures that are named at the end
-LEAD: Final = 120_000_000_000  # nanoseconds, two windows: who begins amid one sees but a part of it, and counts what is late at its beginning otherwise
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
@@ -120,7 +119,7 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
     """Judge and store what a listener hands on that lives on when this is killed; what this had not stored by then comes once more."""
     forgo()
     _confine(screen)
-    from balefire.absence import Absence
+    from balefire.absence import LEAD, Absence
     from balefire.awaiting import awaited
     from sensors.sources.line import Line, knock
     from sensors.sources.pcap import listen
@@ -180,7 +179,9 @@ def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[
     """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
     command = [sys.executable, "-m", "sensors.listening", "--wait", *more, "--", *dict.fromkeys(interfaces)]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603 - this very Python, and names behind --
+    process = subprocess.Popen(  # noqa: S603 - this very Python, and names behind --
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | ALONE, start_new_session=True
+    )
     try:
         forgo()
         yield process

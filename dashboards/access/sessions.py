@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "balefire"
 USERS: Final = "BALEFIRE_DASHBOARD__USERS"  # the file, as the setting is called in the environment
+AWAITED: Final = "BALEFIRE_AWAITED_USERS"  # where that file would be, as long as there is none
 LONGEST_S: Final = 12 * 3600  # a shift
 SCREEN_S: Final = 90 * 24 * 3600  # of a screen, which shows the wall and can do nothing
 SKEW_S: Final = 60  # that this machine's clock may be set back by; by more, and everybody logs in again
@@ -109,6 +110,9 @@ def _access(file: str) -> Access:
 
 
 def access() -> Access | None:
-    """That of this dashboard; None where nobody has to log in."""
+    """That of this dashboard; None where nobody has to log in: that ends with the first account."""
+    awaited = os.environ.get(AWAITED, "")
+    if awaited and Path(awaited).exists():
+        os.environ |= {USERS: awaited, AWAITED: ""}  # for good: where the file goes again, nobody comes in
     file = os.environ.get(USERS, "")
     return _access(file) if file else None

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboards import choosing, counting, deciding, kit, paging, queries
 from dashboards.handover import handover
-from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, picked, remember, text_of
+from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, left_out, picked, remember, text_of
 from dashboards.queries import Filters
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
@@ -26,6 +26,7 @@ PAGE: Final = ("alerts", 2)
 PLACE: Final = PAGE[0]
 LISTED: Final = 50  # of a page
 FOREVER: Final = 1 << 63
+LAST_VISIT: Final = "1"  # as `new` in the address, from where nobody knows when that was
 
 
 def show(page: Page) -> None:
@@ -73,7 +74,7 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
         views(page, wanted, visited)
         st.markdown(f"**{page.count('list.chosen', chosen, count=number(chosen))}** :gray[· {count}]" if chosen else f":gray[{count}]", width="content")
         st.space("stretch")
-        if "new" in st.query_params and visited:
+        if wanted.since and wanted.since == visited:
             st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen, args=(page.whole.until - 1,))
         st.button(page.say("handover.button"), key="handover_button", icon=":material/assignment:", on_click=turned, args=("handover",))
     if st.query_params.get("handover"):
@@ -109,7 +110,10 @@ def narrowed(page: Page, visited: int) -> Filters | None:
         forget("after", place=PLACE)
 
     st.session_state["search"] = st.query_params.get("q", "")
-    st.session_state["levels"] = [level for level in st.query_params.get("level", "").split(",") if level in LEVELS]
+    asked = [level for level in st.query_params.get("level", "").split(",") if level]
+    st.session_state["levels"] = [level for level in asked if level in LEVELS]
+    if len(st.session_state["levels"]) < len(asked):
+        left_out("level")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
         st.text_input(page.say("list.search"), key="search", placeholder=page.say("list.placeholder"), label_visibility="collapsed", on_change=typed, width=330)
         words = {level: f"{GLYPHS[level]} {page.say(f'severity.{level}')}" for level in LEVELS}
@@ -126,7 +130,7 @@ def narrowed(page: Page, visited: int) -> Filters | None:
         verdicts = {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}
         verdict = picked("verdict", verdicts, PLACE, also=("after",), label=page.say("list.by_verdict"))
     try:
-        wanted = Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, visited if "new" in st.query_params else 0)
+        wanted = Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, since_asked(page, visited))
         queries.search(wanted)
     except UsageError as error:
         kit.draw("unseen", {"title": page.say("list.unreadable"), "note": "", "rows": [("!", error.text(page.language))]}, "search_error")
@@ -144,25 +148,50 @@ def last_visit(page: Page) -> int:
     known = st.session_state.get("visited", "")
     newest = "" if page.held else str(page.whole.until - 1)  # who looks back has not seen what came later
     kit.tell("visit", {"who": who, "newest": newest, "since": known, "seen": st.session_state.pop("seen", "")}, "visit", "since", told)
-    return int(known) if known.isdecimal() and len(known) <= len(str(FOREVER)) and int(known) < FOREVER else 0
+    return moment_of(known)
+
+
+def moment_of(text: str) -> int:
+    """A time that can be stored; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(FOREVER)) and int(text) < FOREVER else 0
+
+
+def since_asked(page: Page, visited: int) -> int:
+    """Since when alerts are new, as the address says, so that whoever is sent it sees the same; 0: no matter. A link without a moment means the last visit."""
+    asked = st.query_params.get("new", "")
+    if asked != LAST_VISIT:
+        if asked and not moment_of(asked):
+            left_out("new")
+        return moment_of(asked)
+    if visited:
+        st.query_params["new"] = str(visited)
+    else:
+        st.markdown(f":gray[{page.say('visit.none')}]")
+    return visited
 
 
 def views(page: Page, wanted: Filters, visited: int) -> None:
     """What is mostly asked for, each with how many there are of it beside search and severity: its filters stand in the address as if picked one by one."""
     me = deciding.name()
+    since = wanted.since or visited
     found = {"open": replace(wanted, status="open", assignee="", verdict="", since=0)}
     found |= {"mine": replace(found["open"], assignee=me)} if me else {}
-    found |= {"new": replace(found["open"], since=visited)} if visited else {}
+    found |= {"new": replace(found["open"], since=since)} if since else {}
     words = {
-        name: page.say(f"list.view.{name}", count=number(counting.total(page.store, "alert", queries.search(each), page.span))) for name, each in found.items()
+        name: page.say(
+            "list.view.since" if name == "new" and since != visited else f"list.view.{name}",
+            moment=page.clock.moment(since),
+            count=number(counting.total(page.store, "alert", queries.search(each), page.span)),
+        )
+        for name, each in found.items()
     }
 
     def looked() -> None:
         forget("status", "assignee", "verdict", "new", "after", place=PLACE)
-        st.query_params.update({"mine": {"assignee": me}, "new": {"new": "1"}}.get(str(st.session_state["looked_at"]), {}))
+        st.query_params.update({"mine": {"assignee": me}, "new": {"new": str(since)}}.get(str(st.session_state["looked_at"]), {}))
 
     st.session_state["looked_at"] = next((name for name, each in found.items() if each == wanted), None)
-    how = page.say("visit.how", moment=page.clock.moment(visited)) if visited else None
+    how = page.say("visit.how" if since == visited else "visit.sent", moment=page.clock.moment(since)) if since else None
     st.segmented_control(
         page.say("list.views"), list(words), key="looked_at", format_func=lambda name: words[name], label_visibility="collapsed", help=how, on_change=looked
     )

@@ -99,10 +99,11 @@ def headline(page: Page, asset: Asset, risky: list[dict[str, Any]], alerts: int,
 def risk(page: Page, row: dict[str, Any]) -> None:
     """How its risk went, day by day."""
     found = trend.of(page, row)
-    if found.way == "none":
+    if not found.with_any(found.days):
         return
     before, week = (found.with_any(part) for part in (found.days[: trend.WEEK], found.days[trend.WEEK :]))
-    note = page.say("trend.too_short") if found.way == "short" else page.say("trend.weeks", week=number(week), before=number(before))
+    doubt = found.way in {"short", "blind"}
+    note = page.say(f"trend.too_{found.way}") if doubt else page.say("trend.weeks", week=number(week), before=number(before))
     kit.draw("trend", {"title": page.say("trend.title"), "note": note, **trend.drawn(page, found)}, "trend")
 
 

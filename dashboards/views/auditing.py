@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import counting, kit
 from dashboards.entries import FIRST, entries, last
 from dashboards.opening import opened
-from dashboards.page import Page, begin
+from dashboards.page import Page, begin, left_out
 from records.errors import UsageError
 from records.formats import number
 from records.nesting import period
@@ -53,7 +53,11 @@ def show(page: Page) -> None:
         return
     total = counting.total(page.store, "audit", where)
     pages = min(MOST_PAGES, max(1, -(-total // FIRST)))
-    place = min(max(1, int(asked) if (asked := st.query_params.get("page", "")).isdecimal() and len(asked) < 6 else 1), pages)
+    asked = st.query_params.get("page", "1")
+    place = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 0
+    if not 1 <= place <= pages:
+        left_out("page")
+        place = min(max(1, place), pages)
     listed(page, entries(page.store, where, place), total)
     if pages > 1:
         turn(place, pages)

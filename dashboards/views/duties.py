@@ -16,6 +16,7 @@ from dashboards.access.visitor import demand, may, visitor
 from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
+from dashboards.serve import UNIT
 from dashboards.warning import warnings
 from detectors.lifecycle import LONGEST
 from records.formats import duration
@@ -84,7 +85,7 @@ def chosen(page: Page, names: dict[str, str]) -> str:
 
 def seen_by(page: Page, agency: str, called: str) -> None:
     """What one agency may see: the duties towards it alone, and of their forms those that were released."""
-    found = audience.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language, time.time_ns())
+    found = audience.view(page.store, agency, os.environ.get(UNIT, ""), page.language, time.time_ns())
     still = [each for each in found if each["status"] == "open"]
     headline(page, len(still), late=sum(each["overdue"] for each in still), contested=sum(bool(each["contested"]) for each in found))
     head = [page.say(f"duties.{name}") for name in ("duty", "case", "left", "due", "basis", "receipt")]
@@ -202,7 +203,7 @@ def form(page: Page, found: list[Due]) -> None:
     names = {each.row["id"]: each for each in found}
     chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
     due = names[chosen]
-    told, proposed = (each(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language) for each in (forming.form, forming.suggestions))
+    told, proposed = (each(page.store, due, os.environ.get(UNIT, ""), page.language) for each in (forming.form, forming.suggestions))
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), content(page, told[each.id], proposed.get(each.id)), words[each.id in required]] for each in due.duty.fields]

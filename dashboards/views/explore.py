@@ -11,7 +11,7 @@ from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
-from dashboards.page import Page, begin, choice, forget, newer, picked, remember, typed
+from dashboards.page import Page, begin, choice, forget, left_out, newer, picked, remember, typed
 from dashboards.reference import deed_words, object_words
 from detectors.phrases import action, listed, measured, who
 from records.effects import ACCESSES
@@ -68,11 +68,15 @@ def show(page: Page) -> None:
 def part(page: Page) -> Span:
     """The part of the period that was chosen by a drag, with a way back; else all of it."""
     whole = Span(max(page.span.since, page.whole.since), page.span.until)  # before the store begins nothing was missed: there was nothing
-    low, _, high = st.query_params.get("part", "").partition("-")
+    asked = st.query_params.get("part", "")
+    low, _, high = asked.partition("-")
     if not (low.isascii() and low.isdigit() and high.isascii() and high.isdigit() and len(low) < 15 and len(high) < 15):
+        if asked:
+            left_out("part")
         return whole
     since, until = max(int(low) * MILLISECOND, whole.since), min(int(high) * MILLISECOND, page.span.until)
     if since >= until:
+        left_out("part")
         forget("part", place=PLACE)
         return whole
     words = page.say("explore.whole", since=page.clock.second(since), until=page.clock.second(until))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import conduits as zoning
 from dashboards import counting, inventory, kit, queries, topology
-from dashboards.page import Page, begin, choice, forget, newer, remember
+from dashboards.page import Page, begin, choice, forget, left_out, newer, remember
 from dashboards.reference import deed_words
 from dashboards.topology import QUIET, STRENGTH
 from records.effects import EFFECTS, NUMBER
@@ -71,7 +71,10 @@ def slider(page: Page) -> int:
     stops = topology.moments(page.whole, page.span)
     asked = st.query_params.get("moment", "")
     usual = topology.default_moment(page.whole, page.span, stops)
-    wanted = int(asked) * MILLISECOND if asked.isascii() and asked.isdigit() and len(asked) < 15 else usual
+    known = asked.isascii() and asked.isdigit() and len(asked) < 15
+    if asked and not known:
+        left_out("moment")
+    wanted = int(asked) * MILLISECOND if known else usual
     st.session_state["moment"] = min(stops, key=lambda stop: abs(stop - wanted))
 
     def moved() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import streamlit as st
 
 from dashboards import kit, paging, rulings
-from dashboards.page import Page, begin, forget, remember, typed
+from dashboards.page import Page, begin, forget, left_out, remember, typed
 from dashboards.rulings import LEVELS, trusted
 from detectors.gathering import general
 from records.formats import number
@@ -40,6 +40,7 @@ def show(page: Page) -> None:
     problems(page, book)
     found = [(rule, traits(book, rule, counts.get(rule.id, 0))) for rule in book.book.rules if matches(book, rule, text)]
     chosen = {name: value for name in FACETS if (value := st.query_params.get(name, "")) in values(book)[name]}
+    left_out(*(name for name in FACETS if st.query_params.get(name) and name not in chosen))
     left, right = st.columns([3.4, 1], gap="large")
     with right:
         facets(page, book, found, chosen)

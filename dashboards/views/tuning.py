@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, queries, rulings, trying
+from dashboards import counting, kit, queries, rulings, trying
 from dashboards.access.visitor import may
-from dashboards.page import Page, begin, picked, remember, text_of
+from dashboards.page import Page, begin, left_out, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
 from records.errors import BalefireError
 from records.formats import number, share_seen
-from records.query import Query
+from records.query import Span
 from records.search import And, Exists, Match
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def doubted(page: Page, curve: Curve, now: Step, rule: Rule) -> list[str]:
     share = window.seen / max(1, window.until - window.since)
     told += [page.say("tuning.little_seen", share=share_seen(100 * share, page.language))] if share < SEEN else []
     told += [page.say("tuning.few", count=number(now.alerts), most=number(most))] if most < FEW else []
-    hidden = page.store.count("finding", Query(window.since, window.until, And((Match("rule", rule.id, cased=True), Exists("suppressions")))))
+    where = And((Match("rule", rule.id, cased=True), Exists("suppressions")))
+    hidden = counting.total(page.store, "finding", where, Span(window.since, window.until))
     return told + ([page.count("tuning.hidden", hidden, count=number(hidden))] if hidden else [])
 
 
@@ -175,7 +176,9 @@ def slid(page: Page, bound: Bound, by_value: dict[str, Step], key: str) -> Step:
     def moved() -> None:
         st.query_params["value"] = str(st.session_state[key])
 
-    asked = st.query_params.get("value", "")
+    asked = st.query_params.get("value", str(bound.value))
+    if asked not in by_value:
+        left_out("value")
     st.session_state[key] = asked if asked in by_value else str(bound.value)
     return by_value[str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), key=key, on_change=moved))]
 

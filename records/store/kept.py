@@ -24,7 +24,7 @@ PIECES: Final = 64  # that rows may lie in
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The rows of a time (among others), as they were at a version of the table; `last` is the place of the last one of them in the database."""
+    """The rows of a time (among others), as they were at a version of the table: of what lies up to the place `last` in the database, whatever its time."""
 
     version: int | None
     since: int | None
@@ -65,7 +65,8 @@ class KeptRows:
 
     def _read(self, kind: Table, query: Query, version: int | None) -> _Part:
         since, until = _hours(query)
-        bodies, last = self._manifest.placed(kind.name, since, until)
+        last = self._manifest.last_place()  # not that of these rows: what is asked for next may be later, and lies behind them
+        bodies, _ = self._manifest.placed(kind.name, since, until, upto=last)
         return _Part(version, since, until, stored(kind, from_documents(kind, bodies)), last)
 
     def _longer(self, kind: Table, query: Query, known: list[_Part]) -> _Part | None:

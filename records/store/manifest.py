@@ -234,6 +234,10 @@ class Manifest:
             found = self._all(sql, (kind, *span, *places))
         return [body for body, _ in found], max((place for _, place in found), default=0)
 
+    def last_place(self) -> int:
+        """The place of the last document of all tables; 0: there is none."""
+        return self._all("SELECT max(rowid) FROM document", ())[0][0] or 0
+
     def first(self, kind: str, low: int | None, high: int | None, descending: bool, limit: int) -> list[str]:
         """So many documents of a table, where low <= time < high, by time."""
         down, span = " DESC" if descending else "", (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)

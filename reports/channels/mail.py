@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 KEYS: Final = frozenset({"host", "port", "tls", "ca", "from", "to", "user", "password_env", "password_file"})
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 CHUNK: Final = 64 << 10
+TYPES: Final = {
+    ".pdf": "application/pdf",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}  # of attachments that people open; all else, pages and what is signed, stays octets that nothing on the way may rewrite
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
@@ -103,7 +107,8 @@ def message(settings: Mapping[str, Any], parcel: Parcel) -> bytes:
     mail["Message-ID"] = f"<{parcel.id}@{str(settings['from']).rpartition('@')[2] or 'balefire'}>"
     mail.set_content("\n".join(file.name for file in parcel.files) + f"\n\nbalefire verify {parcel.files[0].name} --key …\n")
     for file in parcel.files:
-        mail.add_attachment(file.read_bytes(), maintype="application", subtype="octet-stream", filename=file.name)
+        main, _slash, sub = TYPES.get(file.suffix, "application/octet-stream").partition("/")
+        mail.add_attachment(file.read_bytes(), maintype=main, subtype=sub, filename=file.name)
     octets = mail.as_bytes()
     quoted = octets.replace(b"\r\n.", b"\r\n..")
     quoted = b"." + quoted if quoted.startswith(b".") else quoted

@@ -99,3 +99,11 @@ def test_a_fault_is_found(visit: Visit) -> None:
         }"""
     )
     assert any("color-contrast" in fault for fault in serious(visit.page))
+
+
+def test_a_page_that_crashed_is_found(visit: Visit) -> None:
+    visit.open("/?lang=en&range=all")
+    visit.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p data-testid=stException>KeyError</p>')")
+    visit.page.wait_for_timeout(50)
+    assert [fault for fault in visit.faults if fault == "crashed: KeyError"] == visit.faults != []
+    visit.faults.clear()

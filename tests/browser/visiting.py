@@ -30,6 +30,13 @@ READY = """fresh => {
 }"""
 
 
+# A page that crashed stands still and says why, in place of all that could be wrong: it is complained of as soon as it is there.
+CRASHED = """new MutationObserver((changes, watch) => {
+    const crash = document.querySelector('[data-testid=stException]')
+    if (crash) { watch.disconnect(); console.error(`crashed: ${crash.textContent}`) }
+}).observe(document, { childList: true, subtree: true })"""
+
+
 @dataclass
 class Visit:
     """A page and everything that happened on it that should not."""
@@ -114,6 +121,7 @@ def paging(context: BrowserContext, base: str) -> Generator[Visit]:
     """A page of a browser that remembers nothing of the one before but Streamlit's scripts; on leaving, nothing may have happened that should not."""
     context.clear_cookies()
     seen = Visit(context.new_page(), base)
+    seen.page.add_init_script(CRASHED)
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     seen.page.on(
         "console", lambda said: seen.faults.append(said.text) if said.type in {"error", "warning"} and not PROBES.search(said.location["url"]) else None

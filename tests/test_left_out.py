@@ -1,0 +1,64 @@
+"""What an address names and a page has not is left out and said, in the reader's language, and what is new is new since a moment that the address carries."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from detectors.rulebook import versions
+from records.store import open_store
+from records.store.contract import Commit
+from tests.browser.waterworks import NOW, fill
+from tests.test_dashboards import opened, sent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = {
+    "alerts": {"level": "awful,high", "status": "nope", "verdict": "x", "after": "50~zz", "range": "99y", "new": "then"},
+    "auditing": {"page": "0", "until": "12", "lang": "xx"},
+    "assets": {"after": "zz"},
+    "network": {"moment": "soon"},
+    "explore": {"part": "1-"},
+    "rulebook": {"area": "<b>awful</b>"},
+    "tuning": {"bound": "77", "rule": "address-sweep"},
+}
+KNOWN = {"rule"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("left_out") / "store"
+    fill(where)
+    with closing(open_store(str(where), write=True)) as store:
+        store.write(Commit(state={versions.STATE: versions.encoded([versions.read(())])}))
+    return where
+
+
+@pytest.mark.parametrize("view", PAGES)
+def test_what_is_not_there_is_said(place: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    page = opened(view, place, monkeypatch, **{"lang": "en", **PAGES[view]})
+    (told,) = [each.value for each in page.text]
+    head, _, what = told.partition(": ")
+    assert head == "Left out, for there is no such thing here"
+    assert set(what.split(", ")) == {f"{name}={value}" for name, value in PAGES[view].items() if name not in KNOWN}
+
+
+@pytest.mark.parametrize("view", ["situation", "alerts", "assets", "network", "explore", "rulebook", "auditing", "covering"])
+def test_of_what_is_there_nothing_is_said(place: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    assert not opened(view, place, monkeypatch, lang="zh", range="24h").text
+
+
+def test_new_is_since_a_moment_that_the_address_carries(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is sent it sees what was meant; where no earlier visit is known, that is said."""
+    page = opened("alerts", place, monkeypatch, lang="en", range="all", new=str(NOW))
+    assert "no alerts" in sent(page).casefold() or "0 alerts" in sent(page)
+    page = opened("alerts", place, monkeypatch, lang="en", range="all", new="1")
+    assert "knows of no earlier visit" in sent(page)
+    assert page.query_params["new"] == "1"
+    page.session_state["visited"] = str(NOW - 1)
+    page.run()
+    assert page.query_params["new"] == str(NOW - 1)
+    assert "knows of no earlier visit" not in sent(page)
