@@ -264,7 +264,7 @@ class Supervisor:
             return
         if judge.process is None and not (self._last or self._hurried):
             self._last = True
-            judge.start()
+            judge.start(time.monotonic())
         elif judge.process is None or self._hurried:
             sensor.process.terminate()
 
