@@ -142,6 +142,7 @@ class Replay:
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
+        self._told: set[str] = set()  # alerts that somebody has heard of
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
         self._judging: dict[str, list[Detector]] = {}
@@ -341,10 +342,7 @@ class Replay:
         self.conflicts += () if self._absence.again else written.conflicts  # there, packets are numbered anew
         self.refused += written.refused
         self.assets |= {asset.id: asset for asset in commit.assets}
-        shown = {finding.alert for finding in commit.findings if not finding.suppressions} - self._touched
-        for alert in commit.alerts:
-            if alert.id in shown:
-                self.raised(alert)
+        self._tell(commit)
         self._touched |= {finding.alert for finding in commit.findings if finding.alert}
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
@@ -356,8 +354,17 @@ class Replay:
             self.keeping.thin()
 
     def _deliver_left(self, given: Commit) -> None:
-        """Write what an earlier run could not."""
-        self._written(given)
+        """Write what an earlier run could not, and has told nobody of."""
+        commit, _ = self._written(given)
+        self._tell(commit)
+
+    def _tell(self, commit: Commit) -> None:
+        """Of alerts that are new to this run, once."""
+        shown = {finding.alert for finding in commit.findings if not finding.suppressions} - self._touched - self._told
+        for alert in commit.alerts:
+            if alert.id in shown:
+                self._told.add(alert.id)
+                self.raised(alert)
 
     def _written(self, given: Commit) -> tuple[Commit, Written]:
         """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from balefire.outbox import Outbox
+from balefire.pipeline import Plan, Replay
 from records.errors import StoreError
 from records.query import Query
 from records.store import open_store
+from records.store.embedded import EmbeddedStore
 from records.store.spool import Spool, encoded
 from tests.test_spool import commit
 
@@ -156,3 +159,22 @@ def test_a_directory_whose_disk_is_full_holds_until_there_is_room(tiny_disk: Pat
         outbox.put(commit(3))
     assert caught.value.key == "spool.lost"
     opened.close()
+
+
+def test_alerts_of_what_an_earlier_run_left_are_told_once(tmp_path: Path) -> None:
+    """It could not fold its findings into alerts while the store was away, so it has told nobody."""
+    before = Spool(tmp_path / "spool")
+    for number in (1, 2):
+        before.put(commit(number))
+    before.close()
+    store, told = EmbeddedStore(tmp_path / "store", write=True), list[str]()
+    store.write(dataclasses.replace(commit(2), findings=()))
+    store.spool = Spool(tmp_path / "spool")
+    with closing(store):
+        replay = Replay(Plan(()), store)
+        replay.raised = lambda alert: told.append(alert.id)
+        replay.run()
+        assert sorted(told) == sorted({row["id"] for row in store.read("alert", Query()).to_pylist()})
+        assert told
+        assert store.spool.left() == []
+        store.spool.close()

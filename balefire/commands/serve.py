@@ -260,10 +260,12 @@ class Supervisor:
     def _have_judged(self, sensor: Job, judge: Job) -> None:
         """What was heard last is judged: by another, where the judge has ended badly. Where nobody can, or it is stopped again, nobody is waited for."""
         self._last = judge.ended() in {0, CUT} or self._last  # in order: it has had all
+        if sensor.process is None:  # what it held is gone with it
+            return
         if judge.process is None and not (self._last or self._hurried):
             self._last = True
             judge.start(time.monotonic())
-        elif (judge.process is None or self._hurried) and sensor.process is not None:
+        elif judge.process is None or self._hurried:
             sensor.process.terminate()
 
     def _close(self, jobs: Sequence[Job], end: float, meanwhile: Callable[[], None] = lambda: None) -> list[int]:
