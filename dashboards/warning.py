@@ -19,6 +19,7 @@ from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.query import Query
 from records.search import Match, Not, Or
+from records.visible import unsteered
 from records.wording import say
 from reports import requesting, warned, warnpage
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 MOST: Final = 200
 OFFERED: Final = 50  # alerts to warn of
+LONGEST_TITLE: Final = 160  # letters in a list to choose from
 ACTIONS: Final = dict(zip(warned.STEPS, warned.ACTIONS, strict=False))  # from which standing which step is taken
 
 
@@ -89,7 +91,7 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
     if not found:
         return
     with st.expander(page.say("duties.step")):
-        names = {row["id"]: f"{getattr(titles[row['id']], page.language)} · {row['receiver']} · {row['id'][:6]}" for row in found}
+        names = {row["id"]: _called(getattr(titles[row["id"]], page.language), row["receiver"], row["id"][:6]) for row in found}
         chosen = str(st.selectbox(page.say("duties.step_of"), list(names), format_func=names.__getitem__, key="warning", width=640))
         row = next(row for row in found if row["id"] == chosen)
         if action := ACTIONS.get(row["status"]):
@@ -100,6 +102,11 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
         if not told["unit"]:
             st.caption(plain(say("warning.nameless", page.language)))
         asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row))
+
+
+def _called(title: str, *more: str) -> str:
+    """A stored title in a list to choose from."""
+    return " · ".join((unsteered(title[:LONGEST_TITLE]), *map(unsteered, more)))
 
 
 def _note_of(warning: str, action: str) -> str:
@@ -120,7 +127,7 @@ def issue(page: Page) -> None:
     if not alerts:
         return
     with st.expander(page.say("duties.issue")):
-        called = {each.id: f"{getattr(each.title, page.language)} · {each.id[:12]}" for each in counting.alerts(page.store, alerts)}
+        called = {each.id: _called(getattr(each.title, page.language), each.id[:12]) for each in counting.alerts(page.store, alerts)}
         alert = str(st.selectbox(page.say("duties.issue_alert"), list(called), format_func=called.__getitem__, key="warn_alert", width=640))
         suggested, why = warned.suggest(page.store, alert)
         for each in why:
