@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import fcntl
 import io
 import itertools
@@ -33,6 +32,7 @@ from sensors.recording import Recording
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
+from sensors.tied import tie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,6 @@ WAIT_MS: Final = 100
 PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
 READER_S: Final = 60.0  # that it waits at its end for whoever judges
 PIPE: Final = 1 << 20  # octets that the pipe holds, if the kernel lets it
-DEATH_SIGNAL: Final = 1  # prctl: what the process gets when the one that started it is gone
 
 
 class Listening:
@@ -186,8 +185,7 @@ def say(told: dict[str, object]) -> None:
 
 def harden() -> None:
     """End with the process that started this, and have no right but those that opening takes, where the system has a word for that."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+    tie()
     forgo(*OPENING)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
 import struct
-import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,8 +14,8 @@ from sensors.protocol import protocols
 from sensors.sensor import Sensor
 from sensors.sources import feeds, ring, shares
 from sensors.sources.pcap import find, open_capture
+from sensors.tied import tie
 
-DEATH_SIGNAL: Final = 1  # linux/prctl.h
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
 _SECTION: Final = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
@@ -31,14 +28,8 @@ def compile_all() -> None:
     sensor = Sensor("warm")
     tasks = [("kernel", number) for number in range(len(sensor.exercises()))]
     tasks += [("protocol", number) for number in range(len(protocols()))]
-    with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), _tie) as pool:
+    with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), tie) as pool:  # or it goes on for minutes
         list(pool.map(_compile, [*tasks, ("reader", 0), ("ring", 0)]))
-
-
-def _tie() -> None:
-    """Whoever compiles ends where we do: it would go on for minutes."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 def load() -> None:

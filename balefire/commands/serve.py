@@ -7,7 +7,6 @@ not committed is heard once more, and a store that may be away is one of process
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import select
@@ -30,6 +29,7 @@ from records import scratch
 from records.errors import StoreError, UsageError
 from records.wording import say
 from sensors.rights import ALONE, NET_BIND_SERVICE, OPENING, forgo
+from sensors.tied import tie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -43,7 +43,6 @@ END_S: Final = 660.0  # a sensor waits so long for a store that is away
 USAGE: Final = 2  # the exit status of what no further start would mend …
 CUT: Final = 3  # … where not all was judged that was heard …
 LOST: Final = 4  # … or stored that was judged
-DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that started it is gone
 
 
 @click.command(help=say("cli.help.serve", HELP))
@@ -140,7 +139,7 @@ class Job:
         late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
-            preexec_fn=_tie if listens else lambda: _bind(self.kept),  # no threads here
+            preexec_fn=tie if listens else lambda: _bind(self.kept),  # no threads here
             pass_fds=() if self.door is None else (self.door,),
             env=os.environ | ALONE if listens else None,
             stderr=subprocess.PIPE if listens else None,
@@ -163,15 +162,10 @@ class Job:
         return waits
 
 
-def _tie() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
-
-
 def _bind(kept: tuple[int, ...]) -> None:
-    """The same for what does not listen, and fewer rights."""
+    """What does not listen ends where we do, too, and has fewer rights."""
     forgo(*kept)
-    _tie()
+    tie()
 
 
 class Supervisor:
@@ -247,7 +241,7 @@ class Supervisor:
     def _end(self) -> None:
         """All of them: first what listens, for the rest has to take in what it heard last. What does not end is killed."""
         end, (sensor, judge, *_) = time.monotonic() + END_S, self._jobs
-        self._hurried = self._screen.status == USAGE
+        self._hurried |= self._screen.status == USAGE
         self._listen(LOOK_S)  # who was killed a moment before is seen to be gone
         self._have_judged(sensor, judge)
         self._close([sensor], end, lambda: self._have_judged(sensor, judge))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from sensors.engine.tables import FOREVER
 from sensors.rights import forgo
 from sensors.sources.ring import CURSOR, HOLD, ROOM, clock
+from sensors.tied import tie
 
 if TYPE_CHECKING:
     from sensors.sources.ring import Rings
@@ -26,7 +26,6 @@ IDLE: Final = -1  # in the place of a slot: nothing came
 END: Final = b"\xff"  # in the place of a slot that is free: come to an end
 IDLE_S: Final = 0.02  # others wait so long at most to hear that nothing came
 PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
-DEATH_SIGNAL: Final = 1  # linux/prctl.h
 
 
 class Slots(NamedTuple):
@@ -55,7 +54,7 @@ def read(rings: Rings, slots: Slots, tells: int, asked: int) -> NoReturn:
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who started it stops it in order …
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # … or is gone
+        tie(signal.SIGKILL)  # … or is gone
         forgo()
         Reader(rings, slots, tells, asked).run()
         status = 0
