@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 import pyarrow.compute
 
-from detectors.folds import Keys, every
+from detectors.folds import Keys
 from detectors.telling import identity
 from records.nesting import rows as nested
 from records.nesting import values as plain
@@ -93,7 +93,8 @@ class Confirmed:
         times = rows.column("@timestamp").cast(pa.int64()).combine_chunks()
         for alert in self._alerts:
             first, last = alert.times[0] - self._slack, alert.times[1] + self._slack
-            its = every(_compute.equal(keys, alert.row["key"]), _compute.greater_equal(times, first), _compute.less_equal(times, last))
+            then = _compute.and_(_compute.greater_equal(times, first), _compute.less_equal(times, last))
+            its = _compute.and_(_compute.equal(keys, alert.row["key"]), then)
             either = _compute.or_(its, self._completing(rows, alert))
             for name, row in self._named(rows, groups, either):
                 if name in alert.findings or (its[row].as_py() and name not in alert.hidden):

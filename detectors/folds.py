@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -93,8 +92,3 @@ class Folds:
     def shifts(self) -> int:
         """The same, each counted once for every shift in which it is found, for the first time or again: what the shifts have to look at together."""
         return len(self._seen)
-
-
-def every(*columns: Any) -> Any:
-    """Where all of these are true."""
-    return reduce(_compute.and_, columns)

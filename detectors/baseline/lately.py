@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOST: Final = 16_384  # things that are remembered, the last ones
 AGAIN: Final = {"setpoint-outside": HOUR, "setpoint-creeps": HOUR, "value-outside": 7 * DAY, "value-drifts": 7 * DAY}  # of others a day
 SAME: Final = {"value-drifts": ("value-outside",)}  # a point that has left its range has drifted there
+NEVER: Final = 8 * DAY  # longer ago than anything that is told again
 FURTHER: Final = 1.0  # than it was told, in times the room that there is
 
 
@@ -47,7 +48,7 @@ class Lately:
 
     def _passed(self, rule: str, observer: str | None, place: Place, time: int) -> int:
         """Nanoseconds since it was told; never is long ago."""
-        return time - self.told.get(_key(rule, observer, place), time - 8 * DAY)
+        return time - self.told.get(_key(rule, observer, place), time - NEVER)
 
 
 def _key(rule: str, observer: str | None, place: Place) -> str:

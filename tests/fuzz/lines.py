@@ -52,19 +52,14 @@ def loaded(file: str, trace: Any) -> None:
 def executed(files: set[str], cases: int, within: str = "") -> dict[str, set[int]]:
     """The lines of these files that so many cases of each target whose name begins so bring up, or fewer where ROUND of them bring up nothing new."""
     found: dict[str, set[int]] = {file: set() for file in files}
-    waiting: dict[CodeType, set[int]] = {}  # lines of functions that nothing brought up yet: where there are none, a function runs as fast as ever
 
     def local(frame: FrameType, event: str, _: Any) -> Any:
         if event == "line":
             found[frame.f_code.co_filename].add(frame.f_lineno)
-            waiting[frame.f_code].discard(frame.f_lineno)
         return local
 
     def trace(frame: FrameType, _: str, __: Any) -> Any:
-        code = frame.f_code
-        if code not in waiting:
-            waiting[code] = {line for _, _, line in code.co_lines() if line is not None and line > _def(code)} if code.co_filename in files else set()
-        return local if waiting[code] else None
+        return local if frame.f_code.co_filename in files else None
 
     for file in files:
         loaded(file, trace)
