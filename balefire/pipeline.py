@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
-COMMIT_ROWS: Final = 75_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 1_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 20_000  # activities at a time: as many as the engine lets go at once …
 FLOODED_ROWS: Final = 1_000  # … and where nearly every one of them may be a finding
