@@ -24,6 +24,7 @@ from balefire.resuming import Resuming
 from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
+from balefire.telling import Telling
 from detectors import alerts, forgetting
 from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
@@ -119,7 +120,7 @@ class Replay:
         self.store = store
         self.progress = progress
         self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
-        self.raised: Callable[[Alert], None] = lambda _: None  # … and who is to hear of an alert that is new to this run
+        self.telling = Telling()
         self.alerts: dict[str, Alert] = {}
         self.severities: Counter[str] = Counter()  # of all alerts that it touched
         self.assets: dict[str, Asset] = {}
@@ -130,6 +131,7 @@ class Replay:
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
         self.refused = 0  # rows that the store cannot hold
         self.outbox = Outbox(store, self._deliver, self._deliver_left)
+        self.outbox.held = self.telling.held
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.knows = False  # … or did once
@@ -142,7 +144,6 @@ class Replay:
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
-        self._told: set[str] = set()  # alerts that somebody has heard of
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
         self._judging: dict[str, list[Detector]] = {}
@@ -160,6 +161,7 @@ class Replay:
         self._learn()
         self.knows = any(self.store.state(name) for name in LEARNING)
         self._newest = self.store.newest()
+        _, self.telling.suppressions = self.store.suppressions()
         self._let_go = self.store.state(forgetting.STATE) or forgetting.kept(())
         ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
         try:
@@ -342,7 +344,7 @@ class Replay:
         self.conflicts += () if self._absence.again else written.conflicts  # there, packets are numbered anew
         self.refused += written.refused
         self.assets |= {asset.id: asset for asset in commit.assets}
-        self._tell(commit)
+        self.telling.stored(commit, self._touched)
         self._touched |= {finding.alert for finding in commit.findings if finding.alert}
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
@@ -353,18 +355,11 @@ class Replay:
         if commit.evidence:
             self.keeping.thin()
 
-    def _deliver_left(self, given: Commit) -> None:
-        """Write what an earlier run could not, and has told nobody of."""
+    def _deliver_left(self, given: Commit, told: bool) -> None:
+        """Write what an earlier run could not; people hear of it unless they were told then."""
         commit, _ = self._written(given)
-        self._tell(commit)
-
-    def _tell(self, commit: Commit) -> None:
-        """Of alerts that are new to this run, once."""
-        shown = {finding.alert for finding in commit.findings if not finding.suppressions} - self._touched - self._told
-        for alert in commit.alerts:
-            if alert.id in shown:
-                self._told.add(alert.id)
-                self.raised(alert)
+        if not told:
+            self.telling.stored(commit, self._touched)
 
     def _written(self, given: Commit) -> tuple[Commit, Written]:
         """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
@@ -379,8 +374,8 @@ class Replay:
         """What to write: the findings in their order, marked by suppressions, new ones folded into the alerts as they are stored now."""
         findings = given.findings
         taken = self.store.taken({finding.id for finding in findings})
-        judged, suppressions = self.store.suppressions()
-        marked = mark(findings, suppressions, known_activities(self.store, given.batch.activities))
+        judged, self.telling.suppressions = self.store.suppressions()
+        marked = mark(findings, self.telling.suppressions, known_activities(self.store, given.batch.activities))
         known = sorted(self.store.alerts_of({finding.key for finding in findings}), key=lambda alert: (alert.first, alert.id))
         folded = alerts.fold([finding for finding in marked if finding.id not in taken], known)
         homes = taken | {finding.id: finding.alert for finding in folded.findings}
