@@ -28,7 +28,7 @@ from uuid import uuid4
 from records.errors import BalefireError, UsageError
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
-from sensors.recording import Recording
+from sensors.recording import LEAST, Recording
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -55,7 +55,7 @@ class Listening:
         self._head = io.BytesIO()
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
-        self._described, self._refused, self._shed = 0, "", 0
+        self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
         self._shedding = self.stopped = self.hurried = False
         self._parent = os.getppid()
 
@@ -127,10 +127,13 @@ class Listening:
             self._tell_recording()
 
     def _tell_recording(self) -> None:
-        """Say once that the disk refuses, and once that it takes again."""
+        """Say once that the disk refuses, or that others fill it, and once that it takes again, or there is room."""
         if self._recording is not None and self._recording.refused != self._refused:
             self._refused = self._recording.refused
             say({"unrecorded" if self._refused else "recorded": self._refused})
+        if self._recording is not None and self._recording.narrow != self._narrow:
+            self._narrow = self._recording.narrow
+            say({"narrowed" if self._narrow else "widened": str(LEAST)})
 
     def _look_at_outlet(self) -> None:
         """Say once that there is no room for what is not judged, and once that there is again, and how much was shed."""

@@ -1,4 +1,5 @@
 """What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all, or it is too old.
+The newest two stay whoever takes the room of the disk, and the ring goes on with them.
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
 what was found when it was live. Their names begin with a number, for a clock may be set back. What a full disk or a power cut leaves of a block is cut off.
@@ -22,6 +23,7 @@ from sensors.pcapng import whole
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
 FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
+LEAST: Final = 2  # files that others who fill the disk do not push out, beside the one that is written
 LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there is no more than so much too old
 LOOK_S: Final = 60.0  # between looks at what is too old
 SYNC_S: Final = 5.0  # after which what was written is on the disk, whatever becomes of the machine
@@ -44,6 +46,7 @@ class Recording:
         self._octets = 0
         self._disk: Disk | None = None
         self.refused = ""  # why the last octets were not kept; empty where they were
+        self.narrow = False  # whether others fill the disk, so that no more than the least is kept
         for file in self._files()[-2:]:  # the one before may not have been on the disk yet
             self._mend(file)
 
@@ -163,14 +166,20 @@ class Recording:
                 file.unlink()
 
     def _thin(self) -> None:
+        """Make room for one more file. Where others take what has to stay free, the least goes round in its own room: nothing more is taken, nothing is given."""
         files = self._files()
         total = sum(file.stat().st_size for file in files)
-        while files and (total + self._segment > self._most or shutil.disk_usage(self._folder).free < self.floor + self._segment):
+        while files and (total + self._segment > self._most or (len(files) > LEAST and not self._is_free(self._segment))):
             oldest = files.pop(0)
             total -= oldest.stat().st_size
             oldest.unlink()
-        if shutil.disk_usage(self._folder).free < self.floor:
+        self.narrow = len(files) == LEAST and not self._is_free(self._segment)
+        if not self.narrow and not self._is_free(0):
             raise OSError(ENOSPC, "less is free than has to stay free")
+
+    def _is_free(self, octets: int) -> bool:
+        """Is there room for so many, and what has to stay free?"""
+        return shutil.disk_usage(self._folder).free >= self.floor + octets
 
 
 class Disk:
