@@ -56,7 +56,7 @@ class Listening:
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
         self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
-        self._shedding = self.stopped = self.hurried = False
+        self._shedding = self._pressed = self.stopped = self.hurried = False
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -136,7 +136,10 @@ class Listening:
             say({"narrowed" if self._narrow else "widened": str(LEAST)})
 
     def _look_at_outlet(self) -> None:
-        """Say once that there is no room for what is not judged, and once that there is again, and how much was shed."""
+        """Say once that what judges falls behind, that there is no room for what is not judged, and once that there is again, and how much was shed."""
+        if self._outlet.pressed != self._pressed:
+            self._pressed = self._outlet.pressed
+            say({"pressed" if self._pressed else "eased": ""})
         shed = self._outlet.shed.total()
         if shed > self._shed and not self._shedding:
             self._shedding = True
@@ -275,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
     runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
-    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, PIPE if intake.patient else HELD)
+    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, PIPE if intake.patient else HELD, intake.patient)
     listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
 
     def stop(*_: object) -> None:

@@ -166,7 +166,7 @@ class Recording:
                 file.unlink()
 
     def _thin(self) -> None:
-        """Make room for one more file. Where others take what has to stay free, the least goes round in its own room: nothing more is taken, nothing is given."""
+        """Make room for one more file. Where others take what has to stay free, the least goes round in its own room."""
         files = self._files()
         total = sum(file.stat().st_size for file in files)
         while files and (total + self._segment > self._most or (len(files) > LEAST and not self._is_free(self._segment))):

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -249,3 +249,43 @@ def test_a_line_reads_on_where_another_listener_takes_over(tmp_path: Path) -> No
                 copy.close()
             content = line.file.read()
     assert read(tmp_path / "told.pcapng", content) == ([1, 2, 3, 1, 2], 0)
+
+
+def test_a_reader_that_falls_behind_is_told_so_and_one_that_catches_up_is_not(tmp_path: Path) -> None:
+    """Before anything is shed, until a quarter is left; of much that was held for one who comes, nothing is to be let go."""
+    file, second = io.BytesIO(), Statistics()
+    writer = Writer(file)
+    writer.number(FACE)
+    before = file.tell()
+    writer.add(Packet(BEGUN, 400, bytes(400), FACE))
+    block = file.getvalue()[before:]
+
+    def hear(packets: int) -> bool:
+        outlet.put(block * packets)
+        outlet.put(second.at(BEGUN, [(0, 0, 0)]), STATISTICS)
+        return outlet.pressed
+
+    def drain() -> None:
+        with suppress(BlockingIOError):
+            while True:
+                outlet.tend()
+                reader.line.recv(1 << 20)
+
+    with at_a_door(tmp_path, most=1 << 20) as (outlet, place):
+        for _ in range(10):
+            hear(200)
+        reader = Reader(place)
+        with closing(reader.line):
+            reader.line.setblocking(False)
+            drain()
+            assert (outlet.is_read(), outlet.pressed) == (True, False)
+            slowly = list[bool]()
+            for _ in range(40):
+                hear(100)
+                reader.line.recv(1 << 14)
+                outlet.tend()
+                slowly.append(outlet.pressed)
+            assert (slowly[0], slowly[-1], sorted(slowly) == slowly) == (False, True, True)
+            assert outlet.shed.total() == 0
+            drain()
+            assert not hear(1)
