@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from records.errors import BalefireError, UsageError
+from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.recording import LEAST, Recording
@@ -55,6 +56,7 @@ class Listening:
         self._head = io.BytesIO()
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
+        self._indexing = Indexing(record) if record else None
         self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
         self._shedding = self._pressed = self.stopped = self.hurried = False
         self._parent = os.getppid()
@@ -88,6 +90,8 @@ class Listening:
             self._recording.close()
         self._look()
         self._look_at_recording()
+        if self._indexing is not None:
+            self._indexing.close()
         self._look_at_outlet()
         if left := self._finish():
             say({"unread": f"{left / (1 << 20):,.1f}"})
@@ -125,6 +129,8 @@ class Listening:
         if self._recording is not None:
             self._recording.flush()
             self._tell_recording()
+        if self._indexing is not None:
+            self._indexing.tend()
 
     def _tell_recording(self) -> None:
         """Say once that the disk refuses, or that others fill it, and once that it takes again, or there is room."""
