@@ -167,9 +167,9 @@ class Replay:
         try:
             inputs = self._captures(ruling)
             self.outbox.finish()
+            self.forgotten = forgetting.forgotten(self.store)  # not where it failed: a store that is away would hide why
         finally:
             self.disabled = ruling.version.disabled
-            self.forgotten = forgetting.forgotten(self.store)
             ruling.close()
             self.names.close()
             self.keeping.close()
