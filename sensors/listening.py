@@ -110,8 +110,10 @@ class Listening:
         return left
 
     def _may_take(self) -> bool:
-        """Is there room, or somebody to keep it all the same? Else it is left where it is: those who write captures wait, and rings hold what they can."""
-        return self._outlet.has_room() or (self._recording is not None and not self._intake.patient)
+        """Is there room? Else those who write captures wait. A ring is read all the same: what is shed is recorded, where that is wanted, and counted at its
+        time, which what the kernel drops out of a ring that nobody reads is not.
+        """
+        return self._outlet.has_room() or not self._intake.patient
 
     def _statistics(self, last: bool = False) -> bytes:
         """Those of the intake; the first ones also tell for how long nobody listened."""

@@ -11,19 +11,22 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pytest
 
 from sensors.engine.tables import PACKET, table
+from sensors.listening import Listening
 from sensors.outlet import FROM_HERE, HELLO, INTERFACES, LENGTH, OVER, STATISTICS, Outlet
 from sensors.pcapng import Interface, Packet, Statistics, Writer
 from sensors.sources.interfaces import OURS
 from sensors.sources.line import Line
+from sensors.sources.packetsocket import BLOCK
 from sensors.sources.pcap import find, open_capture
+from sensors.sources.ring import Rings
+from tests.require import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
-
-    import pytest
 
 SECOND: Final = 1_000_000_000
 BEGUN: Final = 1_700_000_000 * SECOND
@@ -289,3 +292,23 @@ def test_a_reader_that_falls_behind_is_told_so_and_one_that_catches_up_is_not(tm
             assert outlet.shed.total() == 0
             drain()
             assert not hear(1)
+
+
+@pytest.mark.netns
+def test_a_ring_is_read_on_where_nobody_judges_so_that_each_second_has_what_is_missing(tmp_path: Path) -> None:
+    """Left in the ring, what comes would stand at the time at which that was full."""
+    need("netns", os.geteuid() == 0, "listening needs root")
+    rings = Rings(["lo"], octets=2 * BLOCK)
+    with closing(rings), at_a_door(tmp_path, most=10_000) as (outlet, _), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaking:
+        listening = Listening(rings, outlet, None, 0)
+        listening.hurried = True
+        thread = threading.Thread(target=listening.run)
+        thread.start()
+        end = time.monotonic() + 30
+        while rings.counts()["packets"] < 300:  # what the outlet holds, thirty times
+            assert time.monotonic() < end
+            speaking.sendto(bytes(1000), ("127.0.0.1", 9))
+            time.sleep(0.001)
+        listening.stopped = True
+        thread.join()
+        assert outlet.shed.total() > 250
