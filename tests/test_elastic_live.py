@@ -70,7 +70,6 @@ def test_a_store_that_goes_away_and_comes_back_has_all_of_it_once(elasticsearch:
             line.cut()
             written(wire, tmp_path, clients[1])
             said(process, "The store is away")
-            said(process, "(not stored yet)")
             assert [*spool.glob("*/*/*.segment")], "what is seen meanwhile is on the disk"
             line.mend()
             said(process, "The store is back")
