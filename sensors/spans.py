@@ -84,6 +84,8 @@ def note(path: Path, span: Span) -> None:
     begun = place.with_name(f".{place.name}")
     begun.write_text(json.dumps(_written(span) | {"of": _stamp(path)}), "utf-8")
     begun.replace(place)
+    if not path.exists():  # the ring went on meanwhile
+        place.unlink(missing_ok=True)
 
 
 def _stamp(path: Path) -> list[int]:
