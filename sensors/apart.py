@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from records.errors import InputError
 from sensors.origin import said
+from sensors.pipes import widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +39,9 @@ def pays(capture: Capture) -> bool:
 def _started() -> subprocess.Popen[bytes]:
     """A process that waits to be told what is to be heard. Ctrl-C does not reach it, in a session of its own: who asked for it decides."""
     command = [sys.executable, "-c", START]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 - this very Python
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 - this very Python
+    widen(cast("IO[bytes]", process.stdout).fileno())
+    return process
 
 
 _ready: Final[list[subprocess.Popen[bytes]]] = []
