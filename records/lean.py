@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ class _Forgone:
 
 def lean() -> None:
     """Make this process such a one; before it imports anything large."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would look for work that there never is
     sys.meta_path.insert(0, _Forgone)
     gc.set_threshold(UNCOLLECTED)
 
