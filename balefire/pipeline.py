@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
 import time
 from collections import Counter
 from contextlib import suppress
@@ -37,11 +36,13 @@ from detectors.rulebook import versions
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
 from records.errors import BalefireError, InputError, StoreError
+from records.lean import peak_kib
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
 from records.store.columns import newest_in
 from records.store.contract import Commit, again
+from sensors.apart import Apart, pays
 from sensors.context import with_context
 from sensors.coverage import Totals
 from sensors.sensor import Sensor
@@ -150,6 +151,7 @@ class Replay:
         self._resuming = Resuming(store, plan.observer if plan.resume else None, self._learned, lambda text: self.note(text))
         self._let_go = b""  # what the store keeps of `forgotten`
         self._absence = Absence(store, plan.observer if plan.resume else None, lambda text: self.note(text))
+        self._apart_kib = 0  # the most memory that a process beside this one had
         self._baseline = ""  # the version of what was learned
         self._own: dict[str, int] = {}  # by key, as severe as if the store had been empty: what is counted is this run's alone
 
@@ -204,11 +206,14 @@ class Replay:
                 inputs.append(self._capture(capture, self._sensor(capture), ruling))
         return inputs
 
-    def _sensor(self, capture: Capture) -> Sensor:
+    def _sensor(self, capture: Capture) -> Sensor | Apart:
         def observer() -> str:
             return self.plan.observer_of(capture)
 
-        return Sensor(observer, self.plan.site, capture.name, capture=(lambda: capture.sha256) if self.plan.observer else "")
+        salt = (lambda: capture.sha256) if self.plan.observer else ""
+        if pays(capture):
+            return Apart(observer, self.plan.site, capture, salt, marked=bool(self.plan.keep.mebibytes))
+        return Sensor(observer, self.plan.site, capture.name, capture=salt)
 
     def _learn(self) -> None:
         """Teach fresh detectors; what they know then replaces what the store kept."""
@@ -252,7 +257,7 @@ class Replay:
                 detector.restore(old.state())
         return fresh
 
-    def _capture(self, capture: Capture, sensor: Sensor, ruling: Ruling) -> dict[str, Any]:
+    def _capture(self, capture: Capture, sensor: Sensor | Apart, ruling: Ruling) -> dict[str, Any]:
         """One capture, in bounded commits; its entry of `inputs`. The engine is ahead while what it gave is judged and stored."""
         before = len(self.errors)
         waiting, judges = Waiting(), self._judging
@@ -291,26 +296,31 @@ class Replay:
         assets = placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant)
         self._commit(waiting, ruling, history, sensor, assets, last=True)
         self.keeping.thin(aged=True)
+        self._apart_kib = max(self._apart_kib, sensor.peak_kib if isinstance(sensor, Apart) else 0)
         totals = sensor.totals
         self.names.mark(totals.unknown)
         self.tally.add(totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, totals, error)
 
-    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
+    def _listen(self, capture: Capture, sensor: Sensor | Apart, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
         """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
         if capture.error is not None:
             self.errors.append(capture.error)
             return
-        source = open_capture(capture, marks)
         due = due_of(capture.pipe) if capture.pipe else lambda: False
 
         def asked() -> bool:
             check()
             return due() or self._stopped
 
+        if isinstance(sensor, Apart):
+            source, heard = sensor, sensor.listen(marks, check)
+        else:
+            source = open_capture(capture, marks)
+            heard = sensor.listen(source, asked)
         try:
-            for batch in sensor.listen(source, asked):
+            for batch in heard:
                 yield marked(batch, capture, source.error)
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)
@@ -322,7 +332,7 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = (), last: bool = False) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor | Apart, assets: tuple[Asset, ...] = (), last: bool = False) -> None:
         """What waits is on its way to the store: written now, or when the store is back."""
         self.names.ask(sensor.unknown, self.keeping.keeper(history), last)
         evidence = self.keeping.of(history, waiting.findings)
@@ -406,7 +416,7 @@ class Replay:
             "assets": len(self.assets),
             "evidence": {name: getattr(self.keeping, name) for name in ("findings", "packets", "missing", "thinned")},
             "elapsed_s": round(elapsed, 3),
-            "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "peak_mib": round((peak_kib() + self._apart_kib) / 1024, 1),
         }
 
 

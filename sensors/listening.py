@@ -9,8 +9,6 @@ It is a process of its own, so that nothing that judges or stores ever keeps a p
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import io
 import itertools
 import json
@@ -29,6 +27,7 @@ from records.errors import BalefireError, UsageError
 from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
+from sensors.pipes import OCTETS, widen
 from sensors.recording import LEAST, Recording
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
@@ -45,7 +44,6 @@ TICK_S: Final = 1.0
 WAIT_MS: Final = 100
 PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
 READER_S: Final = 60.0  # that it waits at its end for whoever judges
-PIPE: Final = 1 << 20  # octets that the pipe holds, if the kernel lets it
 
 
 class Listening:
@@ -286,15 +284,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
     runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
-    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, PIPE if intake.patient else HELD, intake.patient)
+    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, OCTETS if intake.patient else HELD, intake.patient)
     listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
 
     def stop(*_: object) -> None:
         listening.hurried, listening.stopped = listening.stopped, True
 
     signal.signal(signal.SIGTERM, stop)
-    with contextlib.suppress(OSError, AttributeError):  # Linux alone lets it hold more
-        fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+    widen(sys.stdout.fileno())
     try:
         listening.run()
     except BrokenPipeError:  # nobody reads any more

@@ -75,11 +75,14 @@ def replay(
     screen: Screen, sources: tuple[str, ...], learn: tuple[str, ...], site: str | None, observer: str | None, rules: tuple[Path, ...], as_json: bool
 ) -> None:
     """The whole way: what was seen, what is wrong, what was not seen."""
+    from sensors.apart import prepare
+
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     check(screen, rules)
     observer = observer or settings.observer
     captures, taught = _found(screen, sources, learn, live=sources == ("-",) and observer is not None)
+    prepare((*taught, *captures))
     taken_in(
         screen,
         as_json,
