@@ -25,6 +25,8 @@ PAGE: Final = ("alert", "alerts")
 
 def show(page: Page) -> None:
     """The whole page."""
+    if named := st.query_params.pop("alert", ""):  # as `asset?asset=…` and `rule?rule=…`
+        st.query_params.setdefault("id", named)
     identity = st.query_params.get("id", "")
     found = queries.detail(page.store, identity) if identity else None
     known = ahead(str(found.alert["id"])) if found else []
