@@ -178,7 +178,7 @@ def test_an_alert_is_found_by_its_identity_or_the_beginning_of_it(store: Store, 
     assert found.finding
     assert found.alert["id"] == f"a{STORY}"
     assert sum(term["value"] for term in found.finding["terms"]) == found.finding["score"] == 91
-    assert list(found.activities["ot.access"]) == ["identify", "write", "write", "program"]
+    assert [row["ot.access"] for row in found.activities] == ["identify", "write", "write", "program"]
 
 
 @pytest.mark.parametrize("identity", ["", "a", "nope", "%", "' OR 1=1 --"])

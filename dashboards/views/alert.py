@@ -199,7 +199,7 @@ def steps(page: Page, found: Detail) -> None:
 def activities(page: Page, found: Detail) -> None:
     """The activities that the finding is about."""
     head = [page.say(f"activity.{name}") for name in HEAD]
-    lines = [activity_row(page, row) for row in queries.rows(found.activities)]
+    lines = [activity_row(page, row) for row in found.activities]
     note = page.count("activity.count", len(lines), count=number(len(lines))) if lines else ""
     if lines and found.activity_count > len(lines):
         note = page.say("activity.cut", shown=number(len(lines)), total=number(found.activity_count))
