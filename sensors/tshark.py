@@ -139,8 +139,9 @@ def main() -> None:
     # while it gets ready, so do we; its complaints are nobody's
     command = [tshark, "-l", "-n", "-T", "pdml", "-r", file, *parameters]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - as above
+    printed: Any = process.stdout
     parser, data = pdml_parser(names=mode == "names"), b""
-    while told := process.stdout.read1(CHUNK) if process.stdout else b"":
+    while told := printed.read1(CHUNK):
         data += told
         packet, data = parser.taken(data)
         while packet:
