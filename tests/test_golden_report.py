@@ -31,6 +31,9 @@ def test_the_golden_week_has_what_a_report_is_for() -> None:
     assert all(found[name] for name in ("new", "outside", "unlisted", "without_role", "without_zone"))
     assert found["internet"]["inbound"]
     assert told["unseen"]["silent"]
+    seen = told["coverage"]
+    assert [sum(each[name] for each in seen["places"]) for name in ("minutes", "seen_minutes")] == [seen["minutes"], seen["seen_minutes"]]
+    assert min(each["time_share"] for each in told["sites"]) < seen["time_share"] < 70, "a sensor that fell silent counts for its site, too"
     assert told["unseen"]["disabled"]
     assert {each["level"] for each in told["data"]["flows"]} == {1, 2, 3}
     assert told["unseen"]["gaps"]
