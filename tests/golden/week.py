@@ -123,9 +123,9 @@ def expose(store: Store) -> None:
     ]  # fmt: skip
     seen = pa.Table.from_pylist([{name: row.get(name) for name in ACTIVITY.names} for row in rows], schema=arrow_schema(ACTIVITY))
     silent = coverage(SITES[0], START - 3 * DAY, START - 2 * DAY)
-    names: Any = pa.array(["sensor-3"] * silent.num_rows)
-    silent = silent.set_column(silent.schema.get_field_index("observer.name"), "observer.name", names)
-    silent = silent.set_column(silent.schema.get_field_index("id"), "id", pa.array([f"silent-{place}" for place in range(silent.num_rows)]))
+    array: Any = pa.array
+    for name, values in (("observer.name", ["sensor-3"] * silent.num_rows), ("id", [f"silent-{place}" for place in range(silent.num_rows)])):
+        silent = silent.set_column(silent.schema.get_field_index(name), name, array(values))
     outside = asset_of(SITES[0], [Fact("address", REMOTE[0][0], "traffic", 95, START, START + 3 * DAY)], START, START + 3 * DAY, ("traffic",))
     store.write(Commit(batch=Batch(activities=seen, coverage=silent), assets=(outside, *known.values())))
 
