@@ -14,7 +14,8 @@ from records.model import LEVELS, severity_word
 from records.query import Histogram, Query, Span, Terms
 from records.schema import ALERT
 from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
-from sensors.blindspots import Account, uncut
+from sensors.blindspots import Account
+from sensors.sums import uncut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
