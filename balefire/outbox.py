@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from balefire.awaiting import answered
 from records.errors import StoreError
 from records.store.contract import AWAY
 
@@ -28,7 +29,7 @@ FULL: Final = "store.full"
 class Outbox:
     """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run; `note` and `problem` are told what happens.
 
-    `patient`: whether to wait where the disk of a store on this machine is full.
+    `patient`: whether to wait, however long: at first for a store that is away, later where the disk of one on this machine is full.
     """
 
     def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit], object]) -> None:
@@ -59,11 +60,15 @@ class Outbox:
                 raise
             return otherwise
 
+    def asked(self, question: Callable[[], T]) -> T:
+        """What the store answers to what nothing can go on without. Raises StoreError, also where it was stopped while it waited."""
+        return answered(question, self.note, lambda: self._stopped) if self.patient else question()
+
     def begin(self) -> None:
         """Deliver what an earlier run has left."""
         if self._left:
             self.note("cli.spool.left", {"count": len(self._left)})
-            self.finish()
+            self._empty(lambda: self._stopped) if self.patient else self.finish()
 
     def stop(self) -> None:
         """Wait for a full spool no longer."""
@@ -140,8 +145,11 @@ class Outbox:
     def finish(self) -> None:
         """Deliver all of it. Raises StoreError where the store stays away; what waits then stays on the disk."""
         end = time.monotonic() + FINISH_S
+        self._empty(lambda: time.monotonic() > end)
+
+    def _empty(self, over: Callable[[], bool]) -> None:
         while not self._drain():
-            if time.monotonic() > end and self._spool and self._away:
+            if over() and self._spool and self._away:
                 count = len(self._left) + len(self._waiting)
                 raise StoreError("spool.waiting", count=count, path=self._spool.root, problem=self._away) from self._away
             time.sleep(RETRY_S)
