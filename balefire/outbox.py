@@ -102,7 +102,7 @@ class Outbox:
                     raise _lost(commit, error) from error
                 if said is None or time.monotonic() - said >= TELL_S:
                     said = time.monotonic()
-                    self.note("cli.spool.held", {"problem": error})
+                    self.note("cli.spool.held", error.values)
             else:
                 if said is not None:
                     self.note("cli.spool.room", {})

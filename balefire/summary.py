@@ -38,7 +38,7 @@ UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would on
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
 BESIDE: Final = (
     "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_torn", "broken_gzip",
-    "broken_unreadable", "broken_interfaces",
+    "broken_unreadable", "broken_interfaces", "broken_stream_cut", "broken_stream_corrupt", "broken_stream_gzip", "broken_stream_unreadable",
 )  # fmt: skip
 BAR: Final = 32
 ACCESS_STYLE: Final = {"write": "green", "command": "magenta", "program": "magenta", "unknown": "yellow"}
