@@ -315,11 +315,11 @@ class Replay:
             self.errors.append(capture.error)
             return
         source = open_capture(capture, marks)
-        due = due_of(capture.pipe) if capture.pipe else lambda: False
+        due = due_of(capture.pipe) if capture.pipe else lambda _: False
 
         def asked() -> bool:
             check()
-            return due() or self._stopped
+            return due(sensor.waits) or self._stopped
 
         try:
             for batch in sensor.listen(source, asked):
