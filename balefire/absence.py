@@ -75,8 +75,9 @@ class Absence:
         if not self.again:
             return batch
         whole = self._whole_from(began or 0) if self._amid else 0
+        left = Batch(*(self._left(table, getattr(batch, name), whole, judged) for table, name in TABLES.items()))
         self._amid = self._amid and not compute.any(compute.greater_equal(batch.coverage.column("@timestamp").cast(pa.int64()), whole)).as_py()
-        return Batch(*(self._left(table, getattr(batch, name), whole, judged) for table, name in TABLES.items()))
+        return left  # only now: where the store was away, this is asked anew
 
     def _whole_from(self, began: int) -> int:
         """The end of the window amid which it begins; 0 where that is not stored as a whole. What was a little late stands before what it was to begin with."""

@@ -83,16 +83,16 @@ def ahead(
         sys.setswitchinterval(turn)
 
 
-def due_of(pipe: Pipe) -> Callable[[], bool]:
-    """Is it time to hand on what was released? Asked after every batch of a pipe."""
-    last = 0.0
+def due_of(pipe: Pipe) -> Callable[[Callable[[], bool]], bool]:
+    """Is it time to hand on what was released? Asked after every batch of a pipe, with what tells whether a row waits: the first after a pause goes at once."""
+    last = handed = 0.0
 
-    def due() -> bool:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < (COMMIT_S if pipe.ready() else PAUSED_S):
+    def due(waits: Callable[[], bool]) -> bool:
+        nonlocal last, handed
+        now, busy = time.monotonic(), pipe.ready()
+        if now - last < (COMMIT_S if busy else PAUSED_S) and (busy or now - handed < PAUSED_S or not waits()):
             return False
-        last = now
+        last, handed = now, now if waits() else handed
         return True
 
     return due

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from balefire.awaiting import answered
 from records.errors import StoreError
 from records.store.contract import AWAY
 
@@ -30,8 +31,8 @@ class Outbox:
     """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run, of which people may have heard; `note` and `problem`
     are told what happens.
 
-    `held` is given what has to wait, and returns the alerts of which it has told people. `patient`: whether to wait where the disk of a store on this machine
-    is full.
+    `held` is given what has to wait, and returns the alerts of which it has told people. `patient`: whether to wait, however long: at first for a store that
+    is away, later where the disk of one on this machine is full.
     """
 
     def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit, bool], object]) -> None:
@@ -63,11 +64,15 @@ class Outbox:
                 raise
             return otherwise
 
+    def asked(self, question: Callable[[], T]) -> T:
+        """What the store answers to what nothing can go on without. Raises StoreError, also where it was stopped while it waited."""
+        return answered(question, self.note, lambda: self._stopped) if self.patient else question()
+
     def begin(self) -> None:
         """Deliver what an earlier run has left."""
         if self._left:
             self.note("cli.spool.left", {"count": len(self._left)})
-            self.finish()
+            self._empty(lambda: self._stopped) if self.patient else self.finish()
 
     def stop(self) -> None:
         """Wait for a full spool no longer."""
@@ -104,7 +109,7 @@ class Outbox:
                 self.held(commit)
                 if said is None or time.monotonic() - said >= TELL_S:
                     said = time.monotonic()
-                    self.note("cli.spool.held", {"problem": error})
+                    self.note("cli.spool.held", error.values)
             else:
                 if said is not None:
                     self.note("cli.spool.room", {})
@@ -148,8 +153,11 @@ class Outbox:
     def finish(self) -> None:
         """Deliver all of it. Raises StoreError where the store stays away; what waits then stays on the disk."""
         end = time.monotonic() + FINISH_S
+        self._empty(lambda: time.monotonic() > end)
+
+    def _empty(self, over: Callable[[], bool]) -> None:
         while not self._drain():
-            if time.monotonic() > end and self._spool and self._away:
+            if over() and self._spool and self._away:
                 count = len(self._left) + len(self._waiting)
                 raise StoreError("spool.waiting", count=count, path=self._spool.root, problem=self._away) from self._away
             time.sleep(RETRY_S)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,7 +142,7 @@ class Replay:
         self.tally = Tally()
         self._stopped = False
         self._rows = FLOODED_ROWS  # activities to judge next
-        self._known = KeptPlant(store)
+        self._known: KeptPlant  # of the store, so only once that is there
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
@@ -158,14 +159,9 @@ class Replay:
     def run(self) -> dict[str, Any]:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
         started = time.monotonic()
-        self.store.check_rights()
-        self.outbox.begin()
+        self._known = self.outbox.asked(self._met)
         self._learn()
-        self.knows = any(self.store.state(name) for name in LEARNING)
-        self._newest = self.store.newest()
-        _, self.telling.suppressions = self.store.suppressions()
-        self._let_go = self.store.state(forgetting.STATE) or forgetting.kept(())
-        ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
+        ruling = Ruling(self.plan.rules, self.outbox.asked(self._remembered), lambda text: self.note(text))
         try:
             inputs = self._captures(ruling)
             self.outbox.finish()
@@ -177,6 +173,20 @@ class Replay:
             self.keeping.close()
         self._gather_alerts()
         return self._summary(inputs, time.monotonic() - started)
+
+    def _met(self) -> KeptPlant:
+        """The store takes what we write, and has what an earlier run left for it: what it knows of the plant."""
+        self.store.check_rights()
+        self.outbox.begin()
+        return KeptPlant(self.store)
+
+    def _remembered(self) -> bytes | None:
+        """Take up what the store keeps of earlier runs; the rules that were in force."""
+        self.knows = any(self.store.state(name) for name in LEARNING)
+        self._newest = self.store.newest()
+        _, self.telling.suppressions = self.store.suppressions()
+        self._let_go = self.store.state(forgetting.STATE) or forgetting.kept(())
+        return self.store.state(versions.STATE)
 
     def _gather_alerts(self) -> None:
         """The gravest of the alerts as they are stored now, and how many there are of each severity."""
@@ -263,13 +273,17 @@ class Replay:
         waiting, judges = Waiting(), self._judging
         history = self.plan.observer or capture.path
         marks = self.keeping.begin(history, capture)
-        if capture.pipe and (begun := self._absence.begin(capture.sha256)):
+        if capture.pipe and (begun := self.outbox.asked(lambda: self._absence.begin(capture.sha256))):
             self.outbox.put(Commit(state=begun))
+
+        def resumed() -> list[Detector]:
+            fresh = self._judges(ruling)
+            self._resuming.resume(fresh)
+            return fresh
 
         def begin() -> None:
             if history not in judges and capture.error is None:  # captures of one observer are one history
-                judges[history] = self._judges(ruling)
-                self._resuming.resume(judges[history])
+                judges[history] = self.outbox.asked(resumed)
 
         for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None, meanwhile=begin):
             changed = (
@@ -281,7 +295,7 @@ class Replay:
                 if changed:
                     self._commit(Waiting(), ruling, history, sensor)
                 continue
-            batch = self._absence.mark(self._absence.fresh(batch, sensor.began, self._resuming.judged), sensor.began)
+            batch = self._absence.mark(self.outbox.asked(partial(self._absence.fresh, batch, sensor.began, self._resuming.judged)), sensor.began)
             self._files[self.plan.observer_of(capture)] = capture.name
             self.tally.count(batch)
             for piece in pieces(with_context(batch, self._known.plant), lambda: self._rows):
@@ -308,15 +322,17 @@ class Replay:
         if capture.error is not None:
             self.errors.append(capture.error)
             return
-        due = due_of(capture.pipe) if capture.pipe else lambda: False
-
-        def asked() -> bool:
-            check()
-            return due() or self._stopped
+        due = due_of(capture.pipe) if capture.pipe else lambda _: False
 
         if isinstance(sensor, Apart):
             source, heard = sensor, sensor.listen(marks, check)
         else:
+            waits = sensor.waits
+
+            def asked() -> bool:
+                check()
+                return due(waits) or self._stopped
+
             source = open_capture(capture, marks)
             heard = sensor.listen(source, asked)
         try:

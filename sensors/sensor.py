@@ -210,6 +210,11 @@ class Sensor:
         finally:
             self._relay.close()
 
+    def waits(self) -> bool:
+        """Has a row left that nobody has got?"""
+        self._relay.settle()
+        return self.release.waits
+
     def decode(self, start: int, count: int) -> int:
         """The headers of packets[start:count]; returns the next packet where those before must be dissected first."""
         return link.decode(

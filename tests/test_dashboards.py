@@ -219,6 +219,8 @@ def test_times_in_both_languages() -> None:
     english, chinese = formats.Clock(ZoneInfo("Asia/Shanghai"), "en"), formats.Clock(ZoneInfo("Asia/Shanghai"), "zh")
     assert english.moment(NOW) == "22 Nov 2026, 03:12 (UTC+8)"
     assert chinese.moment(NOW) == "2026-11-22 03:12（UTC+8）"
+    assert english.instant(NOW) == "22 Nov 2026, 03:12:00 (UTC+8)"
+    assert chinese.instant(NOW) == "2026-11-22 03:12:00（UTC+8）"
     assert english.micro(NOW + 113_999) == "03:12:00.000 113"
     assert formats.Clock(ZoneInfo("Asia/Kolkata"), "en").offset(NOW) == "UTC+5:30"
     assert formats.zone_named("Not/AZone") is UTC

@@ -30,6 +30,7 @@ READERS = {  # what could send and only reads
     "sensors/sources/doors.py": ("socket",),  # connects, and waits for connections, to be given captures; says nothing there
     "sensors/listening.py": ("socket",),  # those that judge, on this machine, come in at a door of the file system …
     "sensors/outlet.py": ("socket",),  # … and are written what was heard
+    "records/store/cluster.py": ("urllib3", "urllib3.exceptions"),  # how long the client of Elasticsearch waits, and for what it waited in vain
     "sensors/sources/line.py": ("socket",),
     "balefire/commands/serve.py": ("socket",),  # … which it opens
     "sensors/sources/packetsocket.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire

@@ -119,6 +119,32 @@ def test_a_stop_loses_nothing_where_the_store_is_there(store: Away) -> None:
     assert store.there == [f"a{number:04}" for number in range(4)]
 
 
+def test_what_goes_on_without_end_waits_at_its_start_until_what_was_left_is_delivered(store: Away) -> None:
+    """Past any time that the end of a run would wait, unless it is stopped: what was left stays on the disk then."""
+    for stopped in (True, False):
+        store.spool.put(commit(1))
+        store.spool.close()
+        store.spool, store.away = Spool(store.spool.root), True  # that of a later run
+        outbox, said = outbox_of(store)
+        outbox.patient, failed = True, list[str]()
+
+        def begin(outbox: Outbox = outbox, failed: list[str] = failed) -> None:
+            try:
+                outbox.begin()
+            except StoreError as error:
+                failed.append(error.key)
+
+        thread = threading.Thread(target=begin)
+        thread.start()
+        time.sleep(0.1)
+        assert (thread.is_alive(), said) == (True, ["cli.spool.left", "cli.spool.away"])
+        if stopped:
+            outbox.stop()
+        store.away = stopped
+        thread.join(20)
+        assert (failed, store.there) == ((["spool.waiting"], []) if stopped else ([], ["a0001"] * 2))
+
+
 def test_room_for_nothing_at_all(store: Away) -> None:
     """Others fill the disk: what cannot be kept goes to the store itself, and waits for that."""
     outbox, said = outbox_of(store)

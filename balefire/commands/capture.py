@@ -13,7 +13,7 @@ import click
 import platformdirs
 
 from balefire.command import HELP, keeps, speaks
-from records.errors import BalefireError, InputError, UsageError
+from records.errors import InputError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def taken_in(
         plan |= {"criticality": settings.criticality, "keep": settings.evidence, "dissect": settings.dissection}
         done = Replay(Plan(language=screen.language, **plan), store)
         done.note = lambda text: screen.note(getattr(text, screen.language))
-        done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
+        done.outbox.note = screen.tell
         done.outbox.problem = screen.fail
         done.telling.raised = raised
         done.outbox.patient = any(capture.pipe for capture in done.plan.captures)
@@ -216,8 +216,3 @@ def taken_in(
         screen.emit(summary)
     else:
         tell(screen, done, summary)
-
-
-def _spoken(values: dict[str, object], language: str) -> dict[str, object]:
-    """Values of a text, errors among them in the reader's language."""
-    return {name: value.text(language) if isinstance(value, BalefireError) else value for name, value in values.items()}

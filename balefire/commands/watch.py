@@ -149,14 +149,12 @@ def words(**given: Any) -> list[str]:
 
 def _tell(screen: Screen, alert: Alert, stored: bool) -> None:
     from balefire.screen import severity_text
-    from balefire.times import shown
+    from records.formats import Clock, zone_named
     from records.model import severity_word
 
+    when = Clock(zone_named(screen.settings.reports.stated_zone()), screen.language).instant(alert.last)
     word = severity_text(severity_word(alert.severity), screen.language).plain
-    screen.note(
-        f"{shown(alert.last, screen.language)}  {word}  {getattr(alert.title, screen.language)}  {alert.id}"
-        + ("" if stored else f"  {screen.say('cli.watch.held')}")
-    )
+    screen.note(f"{when}  {word}  {getattr(alert.title, screen.language)}  {alert.id}" + ("" if stored else f"  {screen.say('cli.watch.held')}"))
 
 
 def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
