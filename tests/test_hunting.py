@@ -71,20 +71,26 @@ BACKUP = [own(10.0 * number, effect, event__outcome="success") for number, effec
 COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
 
 
-@pytest.mark.parametrize(
-    ("rule", "rows"),
-    [
-        ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
-        ("reports-stay-off", reports_stay_off(enabled=1)), ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY),
-        ("takes-events", TWO),
-        ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
-        ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
-        ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
-        ("names-carry-data", [row | {"ot.object.name": f"{number}.plant.example.org"} for number, row in enumerate(ATTACKS["names-carry-data"][1]())]),
-    ],
-)  # fmt: skip
+QUIET: list[tuple[str, Stated]] = [
+    ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
+    ("reports-stay-off", reports_stay_off(enabled=1)), ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY),
+    ("takes-events", TWO),
+    ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
+    ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
+    ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
+    ("names-carry-data", [row | {"ot.object.name": f"{number}.plant.example.org"} for number, row in enumerate(ATTACKS["names-carry-data"][1]())]),
+    ("other-system", [row | {"ot.anomaly": []} for row in ATTACKS["other-system"][1]()]),
+    ("range-set", [row | {"ot.value": 50.0} for row in ATTACKS["range-set"][1]()]), ("address-flood", answered(ATTACKS["address-flood"][1]())),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "rows"), QUIET)
 def test_what_its_text_calls_normal_is_quiet(rule: str, rows: Stated) -> None:
     assert told(rule, rows) == []
+
+
+def test_what_is_normal_is_tried_of_every_rule() -> None:
+    assert {rule for rule, _ in QUIET} == set(ATTACKS)
 
 
 @pytest.mark.parametrize(("pause", "functions", "rules"), [(2, 5, ["rapid-scan"]), (2, 4, []), (1800, 4, ["slow-scan"]), (1800, 3, [])])

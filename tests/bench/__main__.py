@@ -35,6 +35,7 @@ FIELDS: Final = ("frame.number", "mbtcp.trans_id", "mbtcp.unit_id", "modbus.func
 MILLION: Final = 1_000_000
 RIVALS: Final = (("pyshark", "FileCapture", 20_000), ("scapy", "PcapReader, contrib.modbus", 50_000), ("dpkt", "Modbus by hand, a segment at a time", 200_000))
 FIRST_LOOK: Final = 5_000
+PLANT, PLANT_HOURS = "water", 24
 FAST_S: Final = 20.0  # what takes longer is measured once, else three times
 MARKS: Final = ("<!-- bench -->", "<!-- /bench -->")
 
@@ -113,6 +114,20 @@ class Bench:
             found = self.modbus(self.packets)["messages"]
             self.rate("balefire, engine alone", "one core, steady state: read, dissect, pair, group, name", self.packets, told["seconds"], found, run.peak_mib)
             self.facts.append(("engine, nanoseconds a packet", ", ".join(f"{stage} {cost}" for stage, cost in told["stages"].items())))
+
+    def plant(self) -> None:
+        """Hours of a simulated plant that is attacked: no minute of it is like another, as those of the generated capture are."""
+        capture, labels = self.folder / f"plant{self.seed}.pcap", self.folder / f"plant{self.seed}.labels.json"
+        made = ("--seed", str(self.seed), "--site", PLANT, "--hours", str(PLANT_HOURS), "--attack", "all", "-o", str(capture), "--labels", str(labels))
+        process((PYTHON, "-m", "tests.plant.works", *made))
+        packets: int = json.loads(labels.read_text("utf-8").splitlines()[-1])["packets"]
+        with tempfile.TemporaryDirectory() as store:
+            run = process((*BALEFIRE, "replay", str(capture), "--store", f"{store}/store", "--json"))
+        what, told = f"the same, {PLANT_HOURS} hours of a simulated plant ({PLANT}) under attack", json.loads(run.out)["packets"]
+        if told == packets:
+            self.rates.append(("balefire replay --store", what, packets, packets / run.seconds, "", run.peak_mib))
+        else:
+            self.facts.append((what, f"no figure: {told} packets, truth {packets}"))
 
     def theirs(self) -> None:
         """Every other tool that is here."""
@@ -202,7 +217,7 @@ def main() -> None:
         place = chosen.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         bench = Bench(chosen.seed, chosen.packets, place)
-        for step in (bench.generate, lambda: process((*BALEFIRE, "warm")), bench.ours, bench.theirs, bench.starts):
+        for step in (bench.generate, lambda: process((*BALEFIRE, "warm")), bench.ours, bench.plant, bench.theirs, bench.starts):
             step()
     text = table(bench)
     print(text)

@@ -1,4 +1,8 @@
-"""`make soak`: an endless stream through standard input, and how much memory the replay has while it goes on."""
+"""`make soak`: an endless stream through standard input, and how much memory the replay has while it goes on.
+
+The stream is a minute of a plant's traffic again and again, as fast as can be, or with `--site` days of a simulated plant that is attacked: hosts that come
+and go, devices that are silent, everything that there is to find.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.generator import SEED
+from tests.plant.works.plant import SITES
 
 EVERY_S: Final = 0.2
 GROWTH: Final = 1.1  # from the highest of the first quarter to that of the second half: more than this is not flat
@@ -34,12 +39,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--packets", type=int, default=100_000_000)
+    parser.add_argument("--site", choices=sorted(SITES), help="of a simulated plant, instead of the minute")
+    parser.add_argument("--hours", type=float, default=168.0, help="of that plant")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="balefire-soak-") as folder, Path(folder, "summary").open("w+", encoding="utf-8") as out:
         truth = Path(folder, "truth.json")
-        generator = [sys.executable, "-m", "tests.bench.generator", "--seed", str(chosen.seed), "--packets", str(chosen.packets), "--truth", str(truth), "-"]
         replay = [sys.executable, "-m", "balefire", "replay", "-", "--observer", "soak", "--store", f"{folder}/store", "--json"]
-        source = subprocess.Popen(generator, stdout=subprocess.PIPE)
+        source = subprocess.Popen([sys.executable, "-m", *stream(chosen, truth)], stdout=subprocess.PIPE)
         assert source.stdout
         select.select([source.stdout], [], [])  # it records its minute first
         start = time.monotonic()
@@ -53,8 +59,18 @@ def main() -> None:
         seconds = time.monotonic() - start
         out.seek(0)
         summary = json.load(out)
-        expected = json.loads(truth.read_text("utf-8"))
+        text = truth.read_text("utf-8")
+        expected = json.loads(text.splitlines()[-1] if chosen.site else text)
     tell(summary, expected, [size for size in sizes if size], seconds)
+
+
+def stream(chosen: argparse.Namespace, truth: Path) -> list[str]:
+    """The module that writes the stream, and its words."""
+    seed = ["--seed", str(chosen.seed)]
+    if chosen.site:
+        plant = ["--site", chosen.site, "--hours", str(chosen.hours), "--attack", "all", "--benign", "week"]
+        return ["tests.plant.works", *seed, *plant, "--output", "-", "--labels", str(truth)]
+    return ["tests.bench.generator", *seed, "--packets", str(chosen.packets), "--truth", str(truth), "-"]
 
 
 def judged(sizes: list[float], peak: float) -> tuple[float, float, list[str]]:
