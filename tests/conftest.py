@@ -79,7 +79,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
-    """A file in one process, and all that ask the one Elasticsearch: each process would start its own, which takes a quarter of a minute of CPU and half a GiB."""
+    """A file in one process, and all that ask the one Elasticsearch: each process would start its own: half a GiB, 15 s of CPU."""
     from xdist.scheduler import LoadFileScheduling
 
     class Sharing(LoadFileScheduling):
