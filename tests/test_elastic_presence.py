@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -35,25 +35,16 @@ def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("records.store.elastic.PATIENCE_S", 20.0)  # a new index has no shard for a moment: long, where the machine is busy
 
 
-@pytest.fixture(scope="module")
-def layout(elasticsearch: Elasticsearch) -> Iterator[dict[str, Any]]:
-    """The indices of the store with their aliases, as its first test found them."""
-    elasticsearch.forget("present")
-    yield {}
-    elasticsearch.forget("present")
-
-
 @pytest.fixture
-def store(elasticsearch: Elasticsearch, layout: dict[str, Any]) -> Iterator[ElasticStore]:
-    """Two activities of two periods, a finding, an alert; made anew only where the test before left other indices, for that takes the server seconds."""
-    if elasticsearch.ask("GET", "/present-*/_alias") != layout:
-        elasticsearch.forget("present")
+def store(elasticsearch: Elasticsearch) -> Iterator[ElasticStore]:
+    """Two activities of two periods, a finding, an alert."""
+    elasticsearch.forget("present")
     made = ElasticStore(f"{elasticsearch.url}#present", True, "month")
     made.write(activities(activity(1, OLD), activity(2, NEW)))
     made.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
-    layout |= layout or elasticsearch.ask("GET", "/present-*/_alias")
     yield made
     made.close()
+    elasticsearch.forget("present")
 
 
 def indices(elasticsearch: Elasticsearch) -> list[str]:
@@ -126,16 +117,6 @@ def test_a_closed_index_of_a_whole_table(store: ElasticStore, elasticsearch: Ela
     if table == "alert":
         refused(lambda: store.alerts_of(["k1"]), "elastic.closed", "present-alert")
         refused(lambda: store.alerts(["al1"]), "elastic.closed", "present-alert")
-    elasticsearch.ask("POST", f"/present-{table}/_open?wait_for_active_shards=1")
-
-
-def test_a_lost_alias(store: ElasticStore, elasticsearch: Elasticsearch) -> None:
-    first, second = indices(elasticsearch)
-    for gone in ([first], [second]):
-        elasticsearch.ask("POST", "/_aliases", {"actions": [{"remove": {"index": index, "alias": "present-activity"}} for index in gone]})
-        refused(lambda: store.count("activity", Query()), "elastic.unaliased", first)
-    one("store", "migrate", "--store", store.place.shown)
-    assert store.count("activity", Query()) == 2
 
 
 def test_a_deleted_index(store: ElasticStore, elasticsearch: Elasticsearch, tmp_path: Path) -> None:
@@ -155,6 +136,15 @@ def test_a_deleted_index(store: ElasticStore, elasticsearch: Elasticsearch, tmp_
     elasticsearch.ask("DELETE", "/present-alert")
     for question in (lambda: store.count("alert", Query()), lambda: store.alerts(["al1"]), lambda: store.alerts_of(["k1"])):
         refused(question, "elastic.missing", "present-alert")
+
+
+def test_a_lost_alias(store: ElasticStore, elasticsearch: Elasticsearch) -> None:
+    first, second = indices(elasticsearch)
+    for gone in ([first], [second]):
+        elasticsearch.ask("POST", "/_aliases", {"actions": [{"remove": {"index": index, "alias": "present-activity"}} for index in gone]})
+        refused(lambda: store.count("activity", Query()), "elastic.unaliased", first)
+    one("store", "migrate", "--store", store.place.shown)
+    assert store.count("activity", Query()) == 2
 
 
 def test_retirement_takes_its_notes_along(store: ElasticStore, elasticsearch: Elasticsearch) -> None:
