@@ -21,7 +21,7 @@ from tests.require import need
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
     from tests.elasticsearch import Elasticsearch
 
@@ -80,7 +80,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     """A file in one process, and all that ask the one Elasticsearch: each process would start its own: half a GiB, 15 s of CPU."""
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
     class Sharing(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from records.store.contract import Store
     from tests.elasticsearch import Elasticsearch
 
 pytestmark = pytest.mark.elasticsearch
@@ -58,7 +59,7 @@ def refused(question: Callable[[], object], key: str, index: str) -> None:
     assert index in str(caught.value)
 
 
-def questions(store: ElasticStore, table: str = "activity") -> list[Callable[[], object]]:
+def questions(store: Store, table: str = "activity") -> list[Callable[[], object]]:
     return [
         lambda: store.count(table, Query()),
         lambda: store.read(table, Query()),
