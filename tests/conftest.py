@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,6 +20,8 @@ from tests.require import need
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
     from tests.elasticsearch import Elasticsearch
 
@@ -63,6 +66,27 @@ LONG: Final = (
     "test_plant_dnp3.py", "test_plant_iec104.py", "test_plant_enip.py", "test_plant_s7comm.py", "test_dissection.py", "test_soak.py",
     "test_accessible.py", "test_rule_files.py", "test_cli.py", "test_elastic_errors.py", "test_ageing.py", "test_grouping.py", "test_streams.py",
 )  # fmt: skip
+
+# What asks the one Elasticsearch, by words of a test's name; three files have servers of their own.
+SHARING: Final = re.compile(r"test_(bench|copying|kibana|stores_agree)\.py|test_elastic_(?!failover|security|server)|[-_[]elasticsearch[-_\]]")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: much of the time a test waits for a clock or for another process."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """A file in one process, and all that ask the one Elasticsearch: each process would start its own: half a GiB, 15 s of CPU."""
+    from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
+
+    class Sharing(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "elasticsearch" if SHARING.search(nodeid) else super()._split_scope(nodeid)
+
+    return Sharing(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from records.store.contract import Store
     from tests.elasticsearch import Elasticsearch
 
 pytestmark = pytest.mark.elasticsearch
@@ -58,7 +59,7 @@ def refused(question: Callable[[], object], key: str, index: str) -> None:
     assert index in str(caught.value)
 
 
-def questions(store: ElasticStore, table: str = "activity") -> list[Callable[[], object]]:
+def questions(store: Store, table: str = "activity") -> list[Callable[[], object]]:
     return [
         lambda: store.count(table, Query()),
         lambda: store.read(table, Query()),
@@ -119,19 +120,20 @@ def test_a_closed_index_of_a_whole_table(store: ElasticStore, elasticsearch: Ela
         refused(lambda: store.alerts(["al1"]), "elastic.closed", "present-alert")
 
 
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_deleted_index(store: ElasticStore, elasticsearch: Elasticsearch, tmp_path: Path, fresh: bool) -> None:
+def test_a_deleted_index(store: ElasticStore, elasticsearch: Elasticsearch, tmp_path: Path) -> None:
+    """Asked by one that has asked before, and by one that has not."""
     first, _ = indices(elasticsearch)
     assert store.count("activity", Query()) == 2
-    asked = open_store(store.place.shown) if fresh else store
-    assert isinstance(asked, ElasticStore)
+    fresh, target = open_store(store.place.shown), open_store(str(tmp_path / "copy"), True)
     elasticsearch.ask("DELETE", f"/{first}")
-    for question in questions(asked)[:4]:
-        refused(question, "elastic.missing", first)
-    refused(lambda: copy(asked, open_store(str(tmp_path / "copy"), True)), "elastic.missing", first)
+    for asked in (store, fresh):
+        for question in questions(asked)[:4]:
+            refused(question, "elastic.missing", first)
+        refused(lambda asked=asked: copy(asked, target), "elastic.missing", first)
     assert first in ill(store)["missing"]
     elasticsearch.ask("PUT", f"/{first}")
-    assert ids(asked.read("activity", Query())) == ["a0002"], "it is given up: an empty one stands in its place"
+    for asked in (store, fresh):
+        assert ids(asked.read("activity", Query())) == ["a0002"], "it is given up: an empty one stands in its place"
     elasticsearch.ask("DELETE", "/present-alert")
     for question in (lambda: store.count("alert", Query()), lambda: store.alerts(["al1"]), lambda: store.alerts_of(["k1"])):
         refused(question, "elastic.missing", "present-alert")

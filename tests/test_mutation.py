@@ -30,9 +30,9 @@ def names(detection: dict[str, Any]) -> list[str]:
 
 
 def test_every_mutant_of_the_shipped_rules_is_noticed() -> None:
-    started = time.monotonic()
+    started = time.process_time()  # other tests run beside
     report = mutate(own_rules())
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert [(one.rule, one.mutant) for one in report.survived if one.reason is None] == []
     assert report.problems == ()
     assert report.rules >= 50
