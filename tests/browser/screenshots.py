@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from dashboards.serve import LEDGER, RULES
 from records.store import open_store
 from reports import keys
-from tests.browser.visiting import CHROMIUM, FLAGS, Visit, served, visiting
+from tests.browser.visiting import CHROMIUM, FLAGS, READY, Visit, served, visiting
 from tests.cli import lines, one, stored
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def taken(browser: Browser, base: str, path: str, file: Path, scheme: Literal["d
     """One picture of the whole page; what the browser complained of."""
     with visiting(browser, base, scheme=scheme, width=width) as visit:
         visit.open(path)
-        visit.page.wait_for_timeout(1500)
+        visit.page.wait_for_function(READY, arg=True, polling="raf", timeout=60_000)
+        visit.page.wait_for_timeout(300)
         if WALL not in path:
             whole(visit, width)
         visit.page.screenshot(path=file)
