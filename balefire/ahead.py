@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from sensors.relay import TURN_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-TURN_S: Final = 0.0005  # a kernel that returns waits no longer than this for its turn; Python's default would be ten batches
 PAUSE_S: Final = 0.05  # between looks at whether to stop
 COMMIT_S: Final = 1.5  # what goes on without end is handed on as often as this; where it pauses, sooner
 PAUSED_S: Final = 1.0
@@ -82,16 +83,16 @@ def ahead(
         sys.setswitchinterval(turn)
 
 
-def due_of(pipe: Pipe) -> Callable[[], bool]:
-    """Is it time to hand on what was released? Asked after every batch of a pipe."""
-    last = 0.0
+def due_of(pipe: Pipe) -> Callable[[Callable[[], bool]], bool]:
+    """Is it time to hand on what was released? Asked after every batch of a pipe, with what tells whether a row waits: the first after a pause goes at once."""
+    last = handed = 0.0
 
-    def due() -> bool:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < (COMMIT_S if pipe.ready() else PAUSED_S):
+    def due(waits: Callable[[], bool]) -> bool:
+        nonlocal last, handed
+        now, busy = time.monotonic(), pipe.ready()
+        if now - last < (COMMIT_S if busy else PAUSED_S) and (busy or now - handed < PAUSED_S or not waits()):
             return False
-        last = now
+        last, handed = now, now if waits() else handed
         return True
 
     return due

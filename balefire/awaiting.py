@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from records.errors import StoreError
 from records.store.contract import ABSENT, AWAY
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from records.store.contract import Store
 
+T = TypeVar("T")
 RETRY_S: Final = 2.0  # between two tries
 LOOK_S: Final = 0.1  # how soon it is seen that nobody waits any more
 
@@ -22,23 +23,28 @@ def awaited(screen: Screen, over: Callable[[], bool], away: Callable[[], None] =
     """The store, open to write, once it is there; `away` is called when it is not, before it is waited for. Raises StoreError, also where it is `over`."""
     from records.store import open_store
 
+    return answered(lambda: open_store(screen.store, write=True), screen.tell, over, away)
+
+
+def answered(question: Callable[[], T], note: Callable[[str, dict[str, object]], None], over: Callable[[], bool], away: Callable[[], None] = lambda: None) -> T:
+    """What a store answers, once it is there: while it is away the question is put anew. `note` is told that, the rest is as above."""
     said = False
     while True:
         try:
-            store = open_store(screen.store, write=True)
+            answer = question()
         except StoreError as error:
             if error.key not in AWAY:
                 raise
             if not said:
-                screen.note(screen.say("cli.spool.absent", problem=error.text(screen.language)))
+                note("cli.spool.absent", {"problem": error})
                 away()
             said = True
             if _passed(over):
                 raise StoreError("spool.unheard", problem=error) from error
         else:
             if said:
-                screen.note(screen.say("cli.spool.there"))
-            return store
+                note("cli.spool.there", {})
+            return answer
 
 
 def _passed(over: Callable[[], bool]) -> bool:

@@ -68,8 +68,8 @@ class Resuming:
         return True
 
     def _tell(self, anew: Sequence[str]) -> None:
-        self._note(text("detectors.resume.from", until=both(self._until)))
         missed = self._store.count("activity", Query(since=self._until + 1, where=Match("observer.name", self._observer or "", cased=True)))
+        self._note(text("detectors.resume.from", until=both(self._until)))
         if missed:
             self._note(text("detectors.resume.missed", count=f"{missed:,}"))
         if anew:

@@ -116,6 +116,10 @@ class Screen:
         with suppress(OSError):  # there is nobody left to tell
             click.echo(clean(text), sys.stderr)
 
+    def tell(self, key: str, values: dict[str, object]) -> None:
+        """A text for people on stderr, errors among its values in their language."""
+        self.note(self.say(key, **{name: value.text(self.language) if isinstance(value, BalefireError) else value for name, value in values.items()}))
+
     def fail(self, error: BalefireError) -> None:
         """Say what was wrong, and go on: the exit status tells it at the end."""
         self.note(self.say("cli.error", problem=error.text(self.language)))

@@ -38,7 +38,7 @@ UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would on
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
 BESIDE: Final = (
     "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_torn", "broken_gzip",
-    "broken_unreadable", "broken_interfaces",
+    "broken_unreadable", "broken_interfaces", "broken_stream_cut", "broken_stream_corrupt", "broken_stream_gzip", "broken_stream_unreadable",
 )  # fmt: skip
 BAR: Final = 32
 ACCESS_STYLE: Final = {"write": "green", "command": "magenta", "program": "magenta", "unknown": "yellow"}
@@ -136,12 +136,16 @@ def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:
 
 
 def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
-    listed = grid(4, whole=(0, 1))
+    rows: list[tuple[str, ...]] = []
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
         device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), screen.language)
         addresses = [address for address in asset.addresses if address != asset.name]
         name = asset.name if len(asset.name) <= NAME else asset.name[: NAME - 1] + "…"  # one long name shall not squeeze the others' columns
-        listed.add_row(*(clean(each) for each in (name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device[: 2 * NAME])))
+        rows.append((name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device[: 2 * NAME]))
+    told = [place for place in range(4) if any(row[place] for row in rows)]  # a column without a word would take its room from another
+    listed = grid(len(told), whole=[number for number, place in enumerate(told) if place < 2])
+    for row in rows:
+        listed.add_row(*(clean(row[place]) for place in told))
     return listed
 
 

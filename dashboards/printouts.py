@@ -17,7 +17,8 @@ from reports.summary import chosen, document
 if TYPE_CHECKING:
     from reports.periods import Period
 
-WHICH: Final = ("over", "current", "earlier")  # the last period that is over, the present one so far, the one before the last
+WHICH: Final = ("over", "current")  # the last period that is over, the present one so far
+EARLIER: Final = 24  # periods before the last that may be chosen; whatever is earlier, by the command
 
 
 def kept() -> Kept:
@@ -25,14 +26,23 @@ def kept() -> Kept:
     return Kept(place(os.environ.get("BALEFIRE_STORE", ""), os.environ.get(DIRECTORY, "")))
 
 
+def earlier(kind: str) -> list[Period]:
+    """The periods before the last that is over, by the newest packet, the latest first."""
+    newest = opened().newest()
+    found = latest(kind, zone_of(os.environ.get(ZONE, "")), newest)[:1] if newest is not None else []
+    for _ in range(EARLIER if found else 0):
+        found.append(before(found[-1]))
+    return found[1:]
+
+
 def period(kind: str, which: str) -> Period:
-    """The period that is meant, by the newest packet. Raises UsageError where there is none."""
+    """The period that is meant: as `WHICH` says, by the newest packet, or the one of this first day. Raises UsageError where there is none."""
     store, zone = opened(), zone_of(os.environ.get(ZONE, ""))
     newest = store.newest()
     if newest is None:
         raise UsageError("report.empty", store=os.environ.get("BALEFIRE_STORE", ""))
-    over, current = latest(kind, zone, newest)
-    return {"current": current, "earlier": before(over)}.get(which) or chosen(store, kind, zone, newest)
+    named = next((each for each in earlier(kind) if str(each.first) == which), None)
+    return named or (latest(kind, zone, newest)[1] if which == "current" else chosen(store, kind, zone, newest))
 
 
 def make(kind: str, which: str, site: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from records.errors import UsageError
-from records.nesting import period
+from records.nesting import YEARS, beyond, period
 from records.query import Query
 from records.search import field_of, parse
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def moment(text: str) -> int:
     """ISO 8601 as nanoseconds; no offset means UTC. Raises UsageError, with an example, for anything else."""
     found = period(text)
+    if found is None and beyond(text):
+        raise UsageError("time_beyond", text=text, first=YEARS[0], last=YEARS[1])
     if found is None:
         raise UsageError("time", text=text)
     return found[0]

@@ -137,5 +137,12 @@ class Clock:
 
     def moment(self, time: int) -> str:
         """`22 Nov 2026, 03:12 (UTC+8)`, `2026-11-22 03:12（UTC+8）`."""
-        day, minute, offset = self.day(time), self.minute(time), self.offset(time)
-        return f"{day}, {minute} ({offset})" if self.language == "en" else f"{day} {minute}（{offset}）"
+        return self._of_day(time, self.minute(time))
+
+    def instant(self, time: int) -> str:
+        """`22 Nov 2026, 03:12:09 (UTC+8)`, `2026-11-22 03:12:09（UTC+8）`."""
+        return self._of_day(time, self.second(time))
+
+    def _of_day(self, time: int, hour: str) -> str:
+        day, offset = self.day(time), self.offset(time)
+        return f"{day}, {hour} ({offset})" if self.language == "en" else f"{day} {hour}（{offset}）"

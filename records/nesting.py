@@ -27,6 +27,7 @@ _DATE: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII | re.IGNORECASE
 )
 _LIMIT: Final = 1 << 63
+YEARS: Final = (1678, 2261)  # the first and the last of which every moment is within it
 
 
 def iso(time: int) -> str:
@@ -53,6 +54,12 @@ def period(text: str) -> tuple[int, int] | None:
         low += int(fraction.ljust(9, "0"))
         high = low + 10 ** (9 - len(fraction))
     return (low, high) if low >= -_LIMIT and high < _LIMIT else None
+
+
+def beyond(text: str) -> bool:
+    """Whether this is written as a date, of a year of which not every moment is a time here: those are nanoseconds in 64 bits."""
+    found = _DATE.fullmatch(text.strip())
+    return bool(found) and not YEARS[0] <= int(found[1]) <= YEARS[1]
 
 
 def _seconds(parts: list[int]) -> int:

@@ -5,7 +5,7 @@ what about an alert is told as it stands now.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import STATUSES, VERDICTS
@@ -59,33 +59,39 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """The alerts of a period, gravest first; `findings` of them, and `hidden` ones by the suppression that hides them; `cut`: there are more."""
+    """The alerts of a period, gravest first, and the findings of them; `cut`: there are more."""
 
     raised: list[Raised]
     findings: int = 0
-    hidden: int = 0
-    by_suppression: dict[str, int] = field(default_factory=dict[str, int])
     cut: bool = False
 
 
-def raised(source: Source, span: Span) -> Alerts:
-    """Count them."""
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """How many findings of a period suppressions hid, and how many each."""
+
+    findings: int
+    by_suppression: dict[str, int]
+
+
+def raised(source: Source, span: Span, known: Sequence[Raised] = ()) -> Alerts:
+    """Count them. Those that are `known` of a wider look are not asked for again."""
     severities: dict[str, int] = {}
     findings: Counter[str] = Counter()
     for row in source.terms("finding", span, ("alert", "severity"), 101 * MOST, Exists("alert")):
         if row["alert"] is not None:
             severities[row["alert"]] = max(severities.get(row["alert"], 0), int(row["severity"] or 0))
             findings[row["alert"]] += int(row["total"])
-    hiding = source.terms("finding", span, ("suppressions",), HIDING, Exists("suppressions"))
     kept = sorted(severities, key=lambda name: (-severities[name], name))[:MOST]
-    known = {row["id"]: row for row in source.named("alert", kept, COUNTED)}
-    return Alerts(
-        [Raised(known[name], severities[name], findings[name]) for name in kept if name in known],
-        findings.total(),
-        source.count("finding", span, Exists("suppressions")),
-        {str(row["suppressions"]): int(row["total"]) for row in hiding},
-        len(severities) > MOST,
-    )
+    rows = {each.row["id"]: each.row for each in known}
+    rows |= {row["id"]: row for row in source.named("alert", [name for name in kept if name not in rows], COUNTED)}
+    return Alerts([Raised(rows[name], severities[name], findings[name]) for name in kept if name in rows], findings.total(), len(severities) > MOST)
+
+
+def hidden(source: Source, span: Span) -> Hidden:
+    """What suppressions hid."""
+    hiding = source.terms("finding", span, ("suppressions",), HIDING, Exists("suppressions"))
+    return Hidden(source.count("finding", span, Exists("suppressions")), {str(row["suppressions"]): int(row["total"]) for row in hiding})
 
 
 def concerns(alerts: Alerts, assets: Known) -> list[Concern]:
@@ -102,7 +108,7 @@ def concerns(alerts: Alerts, assets: Known) -> list[Concern]:
     ]
 
 
-def told(source: Source, alerts: Alerts, span: Span, assets: Known, steps: Sequence[Span], *, several: bool) -> Row:
+def told(source: Source, alerts: Alerts, hiding: Hidden, span: Span, assets: Known, steps: Sequence[Span], *, several: bool) -> Row:
     """The part of a report about them. Where there are `several` sites, it is told of the gravest where they are."""
     found = alerts.raised
     techniques = _techniques(found)
@@ -113,7 +119,7 @@ def told(source: Source, alerts: Alerts, span: Span, assets: Known, steps: Seque
         "total": len(found),
         "new": len(fresh),
         "findings": alerts.findings,
-        "hidden": alerts.hidden,
+        "hidden": hiding.findings,
         "complete": not alerts.cut,
         "severity": [_level(level, found, fresh) for level in LEVELS],
         "status": {name: sum(each.row["status"] == name for each in found) for name in STATUSES},

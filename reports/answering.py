@@ -25,7 +25,7 @@ from reports.alerting import GRAVE
 if TYPE_CHECKING:
     from detectors.rulebook.versions import Version
     from records.query import Span
-    from reports.alerting import Alerts, Raised
+    from reports.alerting import Alerts, Hidden, Raised
     from reports.asking import Row, Source
 
 TAKEN_UP: Final = ("acknowledge", "assign", "start", "close")
@@ -79,7 +79,7 @@ def _waits(of: list[Raised], when: dict[str, int], until: int) -> Row:
     }
 
 
-def changes(source: Source, span: Span, alerts: Alerts) -> Row:
+def changes(source: Source, span: Span, hidden: Hidden) -> Row:
     """What was changed in a period, and what hid findings in it."""
     where = Or(tuple(Match("table", table) for table in CHANGED))
     query = span.query(where, "-id")
@@ -87,7 +87,7 @@ def changes(source: Source, span: Span, alerts: Alerts) -> Row:
     listed = [_entry(row) for row in source.rows("audit", query, LISTED)]
     total = sum(int(row["total"]) for row in counts)
     by = sorted(({"table": row["table"], "action": row["action"], "count": int(row["total"])} for row in counts), key=lambda row: (row["table"], row["action"]))
-    hiding = _suppressions(source, span, alerts)
+    hiding = _suppressions(source, span, hidden)
     return {
         "total": total,
         "by": by,
@@ -144,14 +144,14 @@ def _kind(name: str, text: str) -> str:
     return found[1] if found else "rule"
 
 
-def _suppressions(source: Source, span: Span, alerts: Alerts) -> list[Row]:
+def _suppressions(source: Source, span: Span, hidden: Hidden) -> list[Row]:
     """Those that were in force at some time of the period or hid something in it, those that hid most first."""
     told: list[Row] = []
     for each in source.store.suppressions()[1]:
         ends = min(each.until, each.revoked) if each.revoked is not None else each.until
-        hidden = alerts.by_suppression.get(each.id, 0)
-        if hidden or (each.since < span.until and ends > span.since):
+        count = hidden.by_suppression.get(each.id, 0)
+        if count or (each.since < span.until and ends > span.since):
             anchor = next((str(values[0]) for name in ANCHORS if (values := each.where.get(name))), "")
             words = {"id": each.id, "rule": anchor, "owner": each.owner, "reason": each.reason[:TEXT]}
-            told.append({**words, "since": iso(each.since), "until": iso(ends), "hidden": hidden})
+            told.append({**words, "since": iso(each.since), "until": iso(ends), "hidden": count})
     return sorted(told, key=lambda row: (-row["hidden"], row["id"]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -39,19 +41,23 @@ REMOTE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP", "udp/33
                  "udp/500": "IPsec", "udp/4500": "IPsec"}  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What the windows of a period come to, how many these are, and how many there are."""
+
+    account: Account
+    used: int
+    total: int
+
+
 def recorded(source: Source, span: Span) -> bool:
     """Whether there is any window of a span; looked for day by day, from its end."""
     return any(source.count("coverage", Span(max(span.since, end - READ), end)) for end in range(span.until, span.since, -READ))
 
 
-def places(source: Source, span: Span) -> dict[Place, int]:
-    """Each sensor and interface that recorded in a span, with the minutes in which it saw packets. Captures without a name count as one."""
-    found: Counter[Place] = Counter()
-    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES):
-        found[_place(row["observer.name"], row["interface"])] += 0
-    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES, Range("packets", low=1)):
-        found[_place(row["observer.name"], row["interface"])] += int(row["total"])
-    return {place: min(_minutes(span), count) for place, count in found.items()}
+def names(source: Source, span: Span) -> set[Place]:
+    """Each sensor and interface that recorded in a span. Captures without a name count as one."""
+    return {_place(row["observer.name"], row["interface"]) for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES)}
 
 
 def _place(observer: str | None, interface: str | None) -> Place:
@@ -62,25 +68,30 @@ def _minutes(span: Span) -> int:
     return max(1, -(-span.length // MINUTE))
 
 
-def share(source: Source, span: Span) -> tuple[float | None, float]:
-    """(grade of the payload or None, share of the sensors' time 0–1 in which they saw packets): what an earlier period, or a site, is measured by."""
-    sums = source.sums("coverage", span, "decoded_bytes", "undecoded_bytes", "lost")
-    found = places(source, span)
-    return grade(*sums), sum(found.values()) / (_minutes(span) * max(1, len(found)))
-
-
-def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Place], lasting: int) -> tuple[Row, Row]:
-    """(coverage, what was not seen) of a period. `earlier`: who recorded in the period before, and is missed where it recorded nothing now. Before `lasting`
-    rows were deleted, so that no minute without one tells that nothing was seen.
+def share(source: Source, span: Span, past: Span | None = None) -> tuple[float | None, float]:
+    """(grade of the payload or None, share of the sensors' time 0–1 in which they saw packets): what an earlier period, or a site, is measured by. Who recorded
+    in the `past` is missed where it recorded nothing now.
     """
-    account, used, total = _account(source, span)
+    sums = source.sums("coverage", span, "decoded_bytes", "undecoded_bytes", "lost")
+    minutes: Counter[Place] = Counter()
+    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES, Range("packets", low=1)):
+        minutes[_place(row["observer.name"], row["interface"])] += int(row["total"])
+    sensors = names(source, span) | (names(source, past) if past else set())
+    return grade(*sums), sum(min(_minutes(span), count) for count in minutes.values()) / (_minutes(span) * max(1, len(sensors)))
+
+
+def told(source: Source, span: Span, steps: Sequence[Span], windows: Windows, earlier: Iterable[Place], lasting: int) -> tuple[Row, Row]:
+    """(coverage, what was not seen) of a period, from its `windows`. `earlier`: who recorded in the period before, and is missed where it recorded nothing
+    now. Before `lasting` rows were deleted, so that no minute without one tells that nothing was seen.
+    """
+    account = windows.account
     counts, by_place = account.counts, _seen(account)
     silent = sorted(set(earlier) - set(by_place))
     sensors = len(by_place) + len(silent)
     minutes, seen = _minutes(span) * max(1, sensors), sum(map(len, by_place.values()))
     coverage: Row = {
-        "windows": total,
-        "looked_at": used,
+        "windows": windows.total,
+        "looked_at": windows.used,
         "grade": account.grade,
         "sensors": sensors,
         "minutes": minutes,
@@ -88,8 +99,8 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "time_share": per_cent(seen, minutes),
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
-        "places": _places(span, account),
-        "place_count": len(account.by_place),
+        "places": _places(span, account, silent),
+        "place_count": len(account.by_place) + len(silent),
         "over_time": _over_time(by_place, max(1, sensors), steps),
     }
     minutes_seen, spots = sorted({minute for each in by_place.values() for minute in each}), account.spots()
@@ -116,18 +127,25 @@ def _seen(account: Account) -> dict[Place, set[int]]:
     return found
 
 
-def _account(source: Source, span: Span) -> tuple[Account, int, int]:
-    """What the windows come to, how many these are, and how many there are."""
+def added(source: Source, span: Span) -> Windows:
+    """The windows of a period, the newest first, some days at a time; the store looks for the next while these are added up."""
     account, used, until = Account(), 0, span.until
-    while until > span.since and used < MOST_ROWS:
-        part = Span(max(span.since, until - READ), until)
-        found = list(source.store.history("coverage", part.query(source.where("coverage")), (*ROWS, "id"), ordered=False))  # what is asked for, no more
-        if found:
-            rows: Any = pa.concat_tables(found)
-            account.add(rows.sort_by(ORDER))
-            used += rows.num_rows
-        until = part.since
-    return account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0)
+
+    def read(end: int) -> list[pa.Table]:
+        part = Span(max(span.since, end - READ), end)
+        return list(source.store.history("coverage", part.query(source.where("coverage")), (*ROWS, "id"), ordered=False))  # what is asked for, no more
+
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(read, until)
+        while until > span.since and used < MOST_ROWS:
+            found, until = following.result(), max(span.since, until - READ)
+            if until > span.since:
+                following = pool.submit(read, until)
+            if found:
+                rows: Any = pa.concat_tables(found)
+                account.add(rows.sort_by(ORDER))
+                used += rows.num_rows
+    return Windows(account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0))
 
 
 def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Span]) -> list[Row]:
@@ -143,10 +161,11 @@ def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Sp
     return told
 
 
-def _places(span: Span, account: Account) -> list[Row]:
-    """Each sensor and interface, the one that saw least first."""
+def _places(span: Span, account: Account, silent: Sequence[Place]) -> list[Row]:
+    """Each sensor and interface, the one that saw least first: those that recorded nothing are part of what shares are told of."""
     whole = _minutes(span)
-    told: list[Row] = []
+    nothing: Row = {"seen_minutes": 0, "minutes": whole, "grade": None, "packets": 0, "dropped": 0, "lost": 0}
+    told: list[Row] = [{"observer": observer, "interface": interface or None} | nothing for observer, interface in silent]
     for (observer, interface), sums in account.by_place.items():
         files = sorted(name for name in sums.windows if name)
         name = files[0] if observer.startswith("capture-") and files else observer

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from detectors.situation import Index
     from records.store.contract import Store
-    from reports.alerting import Alerts
+    from reports.alerting import Alerts, Raised
     from reports.lasting import Earlier
     from reports.periods import Period
 
@@ -49,16 +49,17 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
     steps, span = days(period), period.span
     there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
     newest, known, rules = store.newest() or 0, answering.known(source), classing.in_force(store)
-    with ThreadPoolExecutor(2) as pool:  # the store works on what takes it longest, and on sites, while the rest is told
+    past, cut = before(period), _cut(period, lasting)
+    with ThreadPoolExecutor(3) as pool:  # the store works on what takes it longest, on other periods and on sites, while the rest is told
         kinds = pool.submit(classing.asked, source, span, rules.rules)
-        sites = pool.submit(_sites, store, span, there[:SITES])
-        past, cut = before(period), _cut(period, lasting)
-        compared = _compared(source, past, known, lasting, earlier)
-        missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
-        coverage, unseen = seeing.told(source, span, steps, missed, lasting)
+        compared, year_ago = (pool.submit(_compared, source, each, known, lasting, earlier) for each in (past, last_year(period)))
+        account = seeing.added(source, span)
         assets = exposing.assets(source, span)
         names = exposing.by_any_name(assets)
-        alerts = alerting.raised(source, span)
+        alerts, hiding = alerting.raised(source, span), alerting.hidden(source, span)
+        sites = pool.submit(_sites, store, span, None if cut else past.span, there[:SITES], alerts)
+        missed = () if cut else seeing.names(source, past.span)  # where rows were deleted nobody knows who was silent
+        coverage, unseen = seeing.told(source, span, steps, account, missed, lasting)
         seen = (coverage["grade"], coverage["seen_minutes"] / coverage["minutes"])
         found = index(alerting.concerns(alerts, names), len(assets), _seen(*seen))
         told: Row = {
@@ -69,18 +70,18 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "made_from": {"newest": iso(newest), "known": iso(known), "decisions": store.entries() or 0},
             "recorded": bool(coverage["windows"]),
             "index": _index(found) if coverage["windows"] else None,
-            "alerts": alerting.told(source, alerts, span, names, steps, several=len(there) > 1),
+            "alerts": alerting.told(source, alerts, hiding, span, names, steps, several=len(there) > 1),
             "answers": answering.times(source, span, alerts, known),
             "coverage": coverage,
             "assets": exposing.told(source, span, assets),
             "data": classing.told(source, span, kinds.result(), names, rules),
-            "changes": answering.changes(source, span, alerts),
+            "changes": answering.changes(source, span, hiding),
             "unseen": unseen,
             "sites": sites.result(),
             "site_count": len(there),
         }
     told["zones"] = _zones(store, told["data"]["flows"])
-    told |= {"before": compared, "last_year": _compared(source, last_year(period), known, lasting, earlier)}
+    told |= {"before": compared.result(), "last_year": year_ago.result()}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return json.loads(canonical.written(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
 
@@ -120,10 +121,10 @@ def _index(found: Index) -> Row:
     return {"formula": FORMULA, "value": found.tenths / 10, "level": found.level, "low": found.low / 10, "high": found.high / 10, "terms": terms}
 
 
-def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row], tuple[float | None, float]]:
+def _measured(source: Source, span: Span, past: Span | None, there: Sequence[Raised] = ()) -> tuple[Index, Alerts, dict[str, Row], tuple[float | None, float]]:
     assets = exposing.assets(source, span)
-    alerts = alerting.raised(source, span)
-    seen = seeing.share(source, span)
+    alerts = alerting.raised(source, span, there)
+    seen = seeing.share(source, span, past)
     return index(alerting.concerns(alerts, exposing.by_any_name(assets)), len(assets), _seen(*seen)), alerts, assets, seen
 
 
@@ -136,7 +137,7 @@ def _compared(source: Source, period: Period, known: int, lasting: int, earlier:
     told |= cut | ({"spoiled": spoiled} if cut and (spoiled := earlier.spoiled(period)) else {})
     if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
-    found, alerts, assets, (grade, share) = _measured(source, period.span)
+    found, alerts, assets, (grade, share) = _measured(source, period.span, None if cut else before(period).span)
     answers = answering.times(source, period.span, alerts, known)
     return told | {"recorded": True, **_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
 
@@ -160,13 +161,13 @@ def _names(store: Store, span: Span) -> list[str]:
     return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
 
 
-def _sites(store: Store, span: Span, names: Sequence[str]) -> list[Row]:
+def _sites(store: Store, span: Span, past: Span | None, names: Sequence[str], there: Alerts) -> list[Row]:
     """Each site by itself, where there are several, the gravest first."""
     if len(names) < 2:
         return [{"site": name} for name in names]
     told: list[Row] = []
     for name in names:
-        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), span)
+        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), span, past, there.raised)
         told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, span)})
     return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
 

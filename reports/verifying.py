@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError, UsageError
+from reports.altering import changed
 from reports.ledger import NAMED, Authority, Ledger, UnsignedError, digest, entry_at
 
 if TYPE_CHECKING:
@@ -144,32 +145,38 @@ class _Reader:
         if named and int(named[1]) != entry.number:
             return verdict.found("moved", file.name, number=entry.number)
         if complete:
-            self._follows(entry, file.name)
+            self._gap(entry)
         if not entry.genuine:
-            return self._not_genuine(entry, succession, file.name)
+            return self._not_genuine(entry, succession, file)
+        if complete:
+            self._follows(entry, file.name)
         (self._in_chain if self._whole else self._by_itself)(entry, succession, file.name)
         self._files(entry, file.parent, complete=complete)
         self._hashes[entry.number], self._before = entry.hash, entry
         return None
 
-    def _not_genuine(self, entry: Entry, succession: list[Entry], at: str) -> None:
-        """Whether another key that is known signed just this text, or the text or the signature was changed."""
+    def _not_genuine(self, entry: Entry, succession: list[Entry], file: Path) -> None:
+        """Whether another key that is known signed just this text, or the text or the signature was changed, and what of them."""
         told = [str(each.body["document"]["key"]) for each in succession if each.body["kind"] == "key"]
         known = dict.fromkeys([*sorted(self._given | self._authority.trusted | self._authority.revoked), *told])
         signer = next((each for each in known if entry.signed_by(each)), None)
-        if signer is None:
-            self._verdict.found("signature", at, number=entry.number)
-        else:
-            self._verdict.found("signer", at, number=entry.number, public=signer[:16], named=str(entry.body["key"])[:16])
+        if signer is not None:
+            return self._verdict.found("signer", file.name, number=entry.number, public=signer[:16], named=str(entry.body["key"])[:16])
+        before = self._before if self._before and self._before.number == entry.number - 1 else None
+        sure, unsure = changed(entry, succession, before, self._ledger.folder(entry.number))
+        return self._verdict.found("altered" if sure else "signature", file.name, number=entry.number, fields=", ".join(sure or unsure))
 
-    def _follows(self, entry: Entry, at: str) -> None:
-        """Whether it follows the one before; where entries are missing between them, that is told."""
-        before = self._before.number if self._before else 0
-        gap = list(range(before + 1, entry.number))
+    def _gap(self, entry: Entry) -> None:
+        """Whether entries are missing before it."""
+        gap = list(range((self._before.number if self._before else 0) + 1, entry.number))
         if gap and self._whole:
             self._verdict.found("removed", f"{gap[0]:06}.json", number=gap[0])
         self._verdict.missing += gap
-        if not gap and entry.body["previous"] != (self._before.hash if self._before else None):
+
+    def _follows(self, entry: Entry, at: str) -> None:
+        """Whether it is chained to the one before, where that is here."""
+        before = self._before.number if self._before else 0
+        if entry.number == before + 1 and entry.body["previous"] != (self._before.hash if self._before else None):
             self._verdict.found("unchained", at, number=entry.number, before=before)
 
     def _in_chain(self, entry: Entry, succession: list[Entry], at: str) -> None:

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from records.errors import BalefireError
 
 # errors of a capture that was begun, by their name in the mark: what else ends a capture is no fault of it
-MARKED: Final = {f"capture.{name}": name for name in ("cut", "corrupt", "torn", "gzip", "unreadable", "interfaces")}
+MARKED: Final = {f"capture.{name}": name for name in ("cut", "corrupt", "torn", "gzip", "unreadable", "interfaces")} | {
+    f"stream.{name}": f"stream_{name}" for name in ("cut", "corrupt", "gzip", "unreadable")
+}
+STREAMED: Final = {f"capture.{name}": f"stream.{name}" for name in ("cut", "corrupt", "gzip", "unreadable", "header", "unknown")}
 LONGEST: Final = 1 << 14  # octets of a mark: a path may have a quarter of that
 MOST: Final = 1 << 62
 TOLD: Final = ("packet", "offset", "skipped", "name", "reason")
+
+
+def of_stream(error: BalefireError) -> BalefireError:
+    """The same of what came over a line: there is no file that could be had again."""
+    return type(error)(STREAMED.get(error.key, error.key), **error.values)
 
 
 def mark(name: str, error: BalefireError, path: str | None) -> str:

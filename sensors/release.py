@@ -91,6 +91,11 @@ class Release:
         """What found no room so far."""
         return int(self._point_counters.shed + self._counters.unseen) + self.inventory.shed
 
+    @property
+    def waits(self) -> bool:
+        """Whether something has left that nobody has taken."""
+        return bool(self.activities or self.points or self._counters.released or self._point_counters.rows)
+
     def take_in(self, given: Handed) -> None:
         """Count operations into groups, their values into points; what leaves is named when there is much of it."""
         count = given.count

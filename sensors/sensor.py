@@ -210,6 +210,11 @@ class Sensor:
         finally:
             self._relay.close()
 
+    def waits(self) -> bool:
+        """Has a row left that nobody has got?"""
+        self._relay.settle()
+        return self.release.waits
+
     def decode(self, start: int, count: int) -> int:
         """The headers of packets[start:count]; returns the next packet where those before must be dissected first."""
         return link.decode(
@@ -228,7 +233,7 @@ class Sensor:
             self._packets(at, before)
             at = before
             if isinstance(said, Tick):
-                self._told_time = True
+                self._told_time, self._streams.pressed = True, said.pressed
                 before, self._told_last = self._told_last, said.time
                 self.ledger.darken(replace(said, absent=max(said.absent, said.time - before)) if said.absent and before else said)
                 self._pass_time(said.time)

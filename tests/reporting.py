@@ -147,10 +147,10 @@ def fill(store: Store, since: int = START, days: int = 14, plant: Plant | None =
         store.write(Commit(batch=batch, findings=done.findings, alerts=done.alerts))
 
 
-def decide(store: Store, by: str = "Li Wei", at_once: int = 1) -> None:
-    """Close every third alert, each verdict in turn, and acknowledge the one after it; so many decisions at a time."""
+def decide(store: Store, by: str = "Li Wei", at_once: int = 1, since: int | None = None) -> None:
+    """Close every third alert, of those seen since then, each verdict in turn, and acknowledge the one after it; so many decisions at a time."""
     changes: list[Change] = []
-    for place, row in enumerate(store.read("alert", Query(sort="id")).to_pylist()):
+    for place, row in enumerate(store.read("alert", Query(since, sort="id")).to_pylist()):
         if place % 3 == 0:
             verdict = ("true", "expected", "false")[place // 3 % 3]
             changes.append(Change("alert", row["id"], row["revision"], "close", by, {"status": "closed", "verdict": verdict, "closed": START}, "settled"))

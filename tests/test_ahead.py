@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from balefire.ahead import ahead
+from balefire.ahead import PAUSED_S, ahead, due_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sensors.sources.files import Pipe
 
 
 def engines() -> list[threading.Thread]:
@@ -102,3 +104,27 @@ def test_nobody_wants_more() -> None:
     assert ended.is_set()
     assert engines() == []
     assert sys.getswitchinterval() == turn
+
+
+def test_a_row_after_a_pause_is_handed_on_at_once_and_those_behind_it_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing waits, it is looked at once a second; where more can be read at once, that is done first."""
+
+    class Line:
+        busy = False
+
+        def ready(self) -> bool:
+            return self.busy
+
+    line, now = Line(), [100.0]
+    monkeypatch.setattr("balefire.ahead.time.monotonic", lambda: now[0])
+    due = due_of(cast("Pipe", cast("Any", line)))
+
+    def after(seconds: float, waits: bool) -> bool:
+        now[0] += seconds
+        return due(lambda: waits)
+
+    assert [after(0, waits=False), after(0.3, waits=False), after(0.1, waits=True), after(0.1, waits=True)] == [True, False, True, False]
+    assert [after(PAUSED_S - 0.2, waits=True), after(0.2, waits=True)] == [False, True]
+    assert [after(PAUSED_S, waits=False), after(0.5, waits=False)] == [True, False]
+    line.busy = True
+    assert not after(0.1, waits=True)

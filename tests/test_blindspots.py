@@ -20,8 +20,9 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
-from sensors.blindspots import ONE_WAY, Account, uncut
+from sensors.blindspots import ONE_WAY, Account
 from sensors.broken import MARKED
+from sensors.sums import uncut
 from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted

@@ -442,3 +442,10 @@ def test_a_program_without_pandas_says_how_much_was_seen(tmp_path: Path) -> None
     told = program("findings", *place, "--where", "rule:none-such")
     assert (told.returncode, told.stdout) == (0, b""), told.stderr
     assert b"%" in told.stderr
+
+
+def test_what_a_host_is_stands_in_one_piece_where_there_is_room(tmp_path: Path) -> None:
+    """Also where nothing is known of any device."""
+    talk = Talk().open().ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2)))
+    told = balefire("replay", save(talk.packets, tmp_path / "short.pcap"), "--store", tmp_path / "store", "--language", "en").stdout
+    assert re.search(r"^ +10\.0\.0\.2 +02:00:0a:00:00:02 +controller *$", told, re.MULTILINE), told

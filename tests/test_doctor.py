@@ -6,16 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from records.model import Batch
+from records.store import open_store
+from records.store.contract import Commit
 from sensors import faces
 from sensors.faces import Face
 from sensors.sources.cards import APART, OFF, Stamps
 from tests.cli import balefire
+from tests.frames import coverage
 from tests.require import need
 from tests.veth import ROOT, wires
 from tests.wire import Talk, mbap, read, save
@@ -84,6 +89,13 @@ def test_a_mirror_of_one_direction_is_said(tmp_path: Path) -> None:
     told = asked((*program, "doctor", "--store", str(tmp_path / "store")))[1]
     assert "one direction" in str(told[None, "mirror"])
     assert (told[None, "trail"], told[None, "disk"]) == (None, None), "the store is looked at, too"
+
+
+def test_a_line_without_a_packet_is_not_said_to_have_both_directions(tmp_path: Path) -> None:
+    with closing(open_store(str(tmp_path / "store"), write=True)) as store:
+        store.write(Commit(Batch(coverage=coverage({"packets": 0, "bytes": 0, "talks": 0}))))
+    told = json.loads(balefire("doctor", "--store", tmp_path / "store", "--json").stdout)["checks"]
+    assert ["no packets were seen" in check["advice"] for check in told if check["check"] == "mirror"] == [True]
 
 
 def test_a_store_that_does_not_answer_is_one_thing_among_all_others(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import socket
 import ssl
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,23 @@ def _impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path / "spool"))
     for name in SECRETS:
         monkeypatch.delenv(f"BALEFIRE_ELASTICSEARCH_{name}", raising=False)
+
+
+def test_a_host_that_drops_packets_is_not_waited_for_as_long_as_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has no room for one more connection drops what asks for one."""
+    monkeypatch.setattr("records.store.cluster.CONNECT_S", 0.3)
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            line = waiting.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex(full.getsockname())
+        began = monotonic()
+        with pytest.raises(StoreError) as caught:
+            open_store(f"http://127.0.0.1:{full.getsockname()[1]}", write=True)
+    assert monotonic() - began < 10
+    assert (caught.value.key, caught.value.values["seconds"]) == ("elastic.timeout", "0.3")
 
 
 @contextmanager

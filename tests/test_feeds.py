@@ -194,9 +194,9 @@ def test_time_goes_on_while_nothing_comes(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("content", "error", "packets"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", "capture.unknown", 0),
-        (pcap(talk().packets)[:-3], "capture.cut", len(talk().packets) - 1),
-        (pcap(talk().packets) + b"\xff" * 4000, "capture.corrupt", len(talk().packets)),
+        (b"GET / HTTP/1.1\r\n\r\n", "stream.unknown", 0),
+        (pcap(talk().packets)[:-3], "stream.cut", len(talk().packets) - 1),
+        (pcap(talk().packets) + b"\xff" * 4000, "stream.corrupt", len(talk().packets)),
         (struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 105), "capture.linktype", 0),
         (b"", None, 0),
     ],
@@ -209,7 +209,7 @@ def test_what_is_bad_is_named_and_counted_and_nobody_else_suffers(
     with hearing(tmp_path, monkeypatch, ANYWHERE) as heard, connected(heard, pcap(other.packets[:10])) as beside:
         for number in range(2):
             with connected(heard, content) as line:
-                if error in {"capture.unknown", "capture.linktype"}:  # who sends nonsense is hung up on, and not answered
+                if error in {"stream.unknown", "capture.linktype"}:  # who sends nonsense is hung up on, and not answered
                     hung_up(line)
             heard.hears("left", number + 1)
         beside.sendall(pcap(other.packets[10:])[24:])
@@ -261,6 +261,7 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     folder.mkdir()
     (folder / "first.pcap").write_bytes(pcap(first.packets))
     (folder / ".hidden").write_bytes(b"nothing")
+    (folder / "empty.pcap").touch()
     (folder / "read").mkdir()
     (folder / "read" / folders.READING).write_text("that run\nfirst.pcap")  # as whoever was killed while reading it leaves it
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
@@ -279,6 +280,9 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
             file.write(b"more")
         (folder / "last.pcap").write_bytes(pcap(first.packets))
         heard.has(2 * len(first.packets) + len(second.packets))
+        heard.hears("hollow")
+        (folder / "empty.pcap").write_bytes(gzip.compress(b""))  # by now it is one that holds nothing
+        heard.wait((folder / "read" / "empty.pcap").exists)
         heard.wait(lambda: len(ticks(heard.out.read_bytes())) > 3)
         heard.wait((folder / "read" / "last.pcap").exists)
         with (folder / "read" / "last.pcap").open("ab") as file:  # by one who thinks that it is where it was
@@ -289,9 +293,11 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     assert [told["grew"] for told in heard.said if "grew" in told] == [str(folder / "read" / "last.pcap")]
     assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
     assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
-    assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "fourth.pcap", "last.pcap"}
+    assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "fourth.pcap", "last.pcap", "empty.pcap"}
     problems = sorted((told["error"], told["values"]["file"]) for told in heard.said if "error" in told)
-    assert problems == [("capture.unknown", str(folder / name)) for name in ("fourth.pcap", "third.pcap")], "each is named, and neither is said to have grown"
+    bad = [("capture.empty", "empty.pcap"), ("capture.unknown", "fourth.pcap"), ("capture.unknown", "third.pcap")]
+    assert problems == [(error, str(folder / name)) for error, name in bad], "each is named, and none is said to have grown"
+    assert [told["hollow"] for told in heard.said if "hollow" in told] == [str(folder / "empty.pcap")]
     assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
 
 
@@ -325,6 +331,7 @@ def test_coverage_tells_of_files_that_were_cut_off_or_corrupt(tmp_path: Path, mo
     ("told", "known"),
     [
         ({}, True),
+        ({"error": "stream_cut"}, True),
         ({"error": "made up"}, False),
         ({"left": 10**400}, False),
         ({"packet": "7"}, False),
@@ -478,7 +485,7 @@ def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
         time.sleep(1.5)
         status, summary, rest = ended(process)
     assert (status, summary["packets"]) == (3, len(talk().packets)), rest
-    assert rest.count("127.0.0.1: is not a capture") == 1
+    assert rest.count("127.0.0.1: what comes there is no capture") == 1
     assert "2 captures that came were bad" in rest
     with closing(open_store(str(tmp_path / "store"), write=True)) as store:  # as if it had been killed: what it keeps while it runs
         store.write(Commit(state=Absence(store, "test", lambda _: None).begin("a run")))

@@ -24,13 +24,13 @@ SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "s
 
 READERS = {  # what could send and only reads
     "sensors/vendors.py": ("asyncio",),  # aiooui: its own file
-    "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
     "sensors/faces.py": ("socket",),  # asks the system how interfaces are
     "sensors/sources/cards.py": ("socket",),  # … and how their cards give packets times
     "sensors/sources/links.py": ("socket",),  # … and whether they are up
     "sensors/sources/doors.py": ("socket",),  # connects, and waits for connections, to be given captures; says nothing there
     "sensors/listening.py": ("socket",),  # those that judge, on this machine, come in at a door of the file system …
     "sensors/outlet.py": ("socket",),  # … and are written what was heard
+    "records/store/cluster.py": ("urllib3", "urllib3.exceptions"),  # how long the client of Elasticsearch waits, and for what it waited in vain
     "sensors/sources/line.py": ("socket",),
     "balefire/commands/serve.py": ("socket",),  # … which it opens
     "sensors/sources/packetsocket.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire

@@ -27,6 +27,7 @@ from reports.channels import folder as into_folder
 from reports.kept import Kept
 from reports.keys import Key, read_public
 from reports.ledger import Ledger, Receipt
+from reports.summary import identity
 from reports.verifying import Verdict, verify
 
 if TYPE_CHECKING:
@@ -315,7 +316,29 @@ def test_another_signer_is_told_apart_from_a_changed_text(ledger: Ledger, key: K
         for trusted in ((key,), (second,)):
             for path in (ledger.root, ledger.path(4)):
                 assert wrong(path, *trusted) == (problem, "000004.json")
-    assert found(ledger.root, key).values == {"number": 4}
+    assert found(ledger.root, key).values == {"number": 4, "fields": "document, time, by, signature"}
+
+
+def test_what_of_an_entry_was_changed_is_told_where_anything_else_vouches_for_it(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    report = {"kind": "summary", "period": "weekly", "first_day": "2026-11-02", "alerts": 7}
+    release(ledger, key)
+    ledger.release(key, report | {"id": identity(report)}, (pdf(tmp_path),), by="ada", time=WHEN)
+    entry: Any = canonical.read(ledger.path(3).read_bytes())
+    body, signature = entry["entry"], entry["signature"]
+
+    def told(signed: str = signature, **other: Any) -> tuple[str | None, object]:
+        ledger.path(3).write_bytes(canonical.written({"entry": {**body, **other}, "signature": signed}))
+        verdict = found(ledger.root, key)
+        assert verdict.at == "000003.json"
+        return verdict.problem, verdict.values["fields"]
+
+    assert told(document={**body["document"], "alerts": 0}) == ("altered", "document")
+    assert told(files=[{**body["files"][0], "sha256": "0" * 64}]) == ("altered", "files")
+    assert told(kind="warning") == ("altered", "kind")
+    assert told(previous="0" * 64) == ("altered", "previous")
+    assert told(succession=[{**body["succession"][0], "signature": "0" * 128}]) == ("altered", "succession")
+    assert told(signature[:-2]) == told(signature[:64] + "f" * 64) == ("altered", "signature")
+    assert told(by="eve") == told(time="2026-11-27T06:00:00.000000000Z") == ("signature", "time, by, signature")
 
 
 def test_a_stranger_cannot_lead_to_his_own_key(ledger: Ledger, key: Key, tmp_path: Path) -> None:

@@ -115,7 +115,9 @@ def test_what_cannot_be_done_is_said(own: Path, tmp_path: Path) -> None:
     open_store(str(tmp_path / "empty"), True).close()
     assert balefire("report", "run", "daily", "--store", tmp_path / "empty").exit_code == 2
     assert balefire("report", "run", "hourly", "--store", own).exit_code == 2
-    assert balefire("report", "run", "daily", "--until", "soon", "--store", own).exit_code == 2
+    for until, told in (("soon", "is not a time"), ("", "is not a time"), ("0001-01-01", "one of the years 1678 to 2261"), ("1678-01-01", "over before 1970")):
+        said = balefire("report", "run", "daily", "--until", until, "--store", own, "--language", "en")
+        assert (said.exit_code, told in said.stderr) == (2, True), until
     assert balefire("report", "show", "daily-2026-11-02-000000000000", "--store", own).exit_code == 1
     (tmp_path / "file").write_text("")
     assert balefire("report", "run", "daily", "--format", "json", "--output", tmp_path / "file" / "x", "--store", own).exit_code == 4

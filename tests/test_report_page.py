@@ -78,6 +78,17 @@ def test_one_is_made_shown_and_listed(own: Path, monkeypatch: pytest.MonkeyPatch
     assert say("report.not_over", language).partition("{until}")[0] not in paper
 
 
+def test_an_earlier_period_is_chosen_by_its_days(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("summaries", own, monkeypatch, lang="en", kind="weekly", which="current")
+    offered = page.selectbox(key="picked_reports_which").options
+    assert (len(offered), offered[2]) == (2 + printouts.EARLIER, "19 Oct 2026 – 25 Oct 2026")
+    page.selectbox(key="picked_reports_kind").set_value("daily").run()
+    page.selectbox(key="picked_reports_which").set_value("2026-11-01").run()
+    page.button(key="run").click().run()
+    (head,) = Kept(own / "reports").heads()
+    assert (head["period"], head["since_local"], head["whole"]) == ("daily", "2026-11-01T00:00:00+08:00", True)
+
+
 def test_its_files_are_those_of_the_command(own: Path) -> None:
     name = printouts.make("daily", "over", "Linghe Pumping Station")
     told = Kept(own / "reports").find(name)

@@ -234,6 +234,7 @@ def test_a_warning_that_was_changed_since_or_whose_alert_is_found_false_is_not_s
             changed.setenv(f"BALEFIRE_{setting}", other)
             refused = balefire("report", "release", "--asked")
         assert (refused.exit_code == 0, ledger.numbers()) == (False, [1]), setting
+        assert "ask again" in refused.stderr, "whoever signs is told what helps"
     monkeypatch.setenv("BALEFIRE_DUTIES__UNIT", "Water works")
     requesting.withdraw(store, ledger, second, "eve")
     assert one("report", "release", "--asked")["id"] == first

@@ -128,7 +128,7 @@ def told_after(folder: Path, environment: dict[str, str]) -> float:
         wire.send(polls)
         wire.send(act)
         acted = time.monotonic()
-        said(process, "somebody wrote")
+        said(process, "(UTC)", "somebody wrote")
         seconds = time.monotonic() - acted
         status, _, rest = ended(process, signal.SIGTERM)
     assert status == 0, rest

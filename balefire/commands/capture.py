@@ -13,7 +13,7 @@ import click
 import platformdirs
 
 from balefire.command import HELP, keeps, speaks
-from records.errors import BalefireError, InputError, UsageError
+from records.errors import InputError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -75,11 +75,14 @@ def replay(
     screen: Screen, sources: tuple[str, ...], learn: tuple[str, ...], site: str | None, observer: str | None, rules: tuple[Path, ...], as_json: bool
 ) -> None:
     """The whole way: what was seen, what is wrong, what was not seen."""
+    from sensors.apart import prepare
+
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     check(screen, rules)
     observer = observer or settings.observer
     captures, taught = _found(screen, sources, learn, live=sources == ("-",) and observer is not None)
+    prepare((*taught, *captures))
     taken_in(
         screen,
         as_json,
@@ -170,10 +173,15 @@ def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[l
 
 
 def taken_in(
-    screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, held: Store | None = None, keeps_house: bool = True, **plan: Any
+    screen: Screen,
+    as_json: bool,
+    raised: Callable[[Alert, bool], None] = lambda _alert, _stored: None,
+    held: Store | None = None,
+    keeps_house: bool = True,
+    **plan: Any,
 ) -> None:
     """Take captures into the store (`held`: it is open to write), then tell machines the summary, or people what it means. `raised` is told of new alerts at
-    once. What goes on without end keeps house meanwhile, unless somebody else does.
+    once, and whether they are stored yet. What goes on without end keeps house meanwhile, unless somebody else does.
     """
     from balefire.pipeline import Plan, Replay
     from balefire.schedule import housekeeping
@@ -185,9 +193,9 @@ def taken_in(
         plan |= {"criticality": settings.criticality, "keep": settings.evidence, "dissect": settings.dissection}
         done = Replay(Plan(language=screen.language, **plan), store)
         done.note = lambda text: screen.note(getattr(text, screen.language))
-        done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
+        done.outbox.note = screen.tell
         done.outbox.problem = screen.fail
-        done.raised = raised
+        done.telling.raised = raised
         done.outbox.patient = any(capture.pipe for capture in done.plan.captures)
         house = housekeeping(screen, lambda: nullcontext(store)) if keeps_house and done.outbox.patient else nullcontext()
         with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop, done.outbox.stop):
@@ -208,8 +216,3 @@ def taken_in(
         screen.emit(summary)
     else:
         tell(screen, done, summary)
-
-
-def _spoken(values: dict[str, object], language: str) -> dict[str, object]:
-    """Values of a text, errors among them in the reader's language."""
-    return {name: value.text(language) if isinstance(value, BalefireError) else value for name, value in values.items()}

@@ -165,6 +165,7 @@ def _stored(screen: Screen) -> Iterator[Check]:
         if newest is not None and found.count(COVERAGE.name, Query()):
             covered, _ = account(found, Query(since=newest - 3600 * SECOND))
             one_way = [spot for spot in covered.spots() if spot.key in ONE_WAY]
-            yield Check("mirror", not one_way, {"places": ", ".join(sorted({spot.place or "–" for spot in one_way}))})
+            how = "one_way" if one_way else "" if covered.counts["packets"] else "nothing"
+            yield Check("mirror", not how, {"how": how, "places": ", ".join(sorted({spot.place or "–" for spot in one_way}))})
     finally:
         found.close()

@@ -64,7 +64,7 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
         if site is not None and site not in (sites := known_sites(store)):
             raise UsageError("report.site" if sites else "report.siteless", site=site, sites=", ".join(sites))
         now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE
-        period = _until(kind, zone, until, now) if until else chosen(store, kind, zone, newest)
+        period = chosen(store, kind, zone, newest) if until is None else _until(kind, zone, until, now)
         told = made(store, screen.settings, screen.store, period, site)
     wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
     missing = None if forms else functools.partial(_left_out, screen)
@@ -78,12 +78,16 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
 
 
 def _until(kind: str, zone: tzinfo, until: str, now: int) -> Period:
-    """The period that is meant, as far as now: what is to come is not told as if it were over. Raises UsageError where it has not begun."""
+    """The period that is meant, as far as now: what is to come is not told as if it were over. Raises UsageError where it has not begun, or was
+    over before 1970, from when on packets tell their time.
+    """
     from records.asking import moment
     from records.nesting import iso
     from reports.periods import ending
 
     period = ending(kind, zone, moment(until))
+    if period.until <= 0:
+        raise UsageError("report.past", until=until)
     if period.since >= now:
         raise UsageError("report.future", until=until, since=iso(period.since)[:16], now=iso(now)[:16])
     return period if period.until <= now else ending(kind, zone, now)
@@ -235,7 +239,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
                     continue
                 told = reports.find(each.report)
                 if digest(told) != each.sha256:
-                    raise StoreError("report.changed", file=each.report)
+                    raise StoreError("report.asked_other", id=each.report)
                 if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
                     languages = settings.languages or _languages(screen, both=False)
                     write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))

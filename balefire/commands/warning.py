@@ -185,7 +185,7 @@ def sign_asked(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, 
     warned.releasable(store, row)
     told = _document(screen, store, row)
     if warnpage.seal(told) != seal:
-        raise StoreError("report.changed", file=identity)
+        raise StoreError("report.asked_other", id=identity)
     sign(screen, store, ledger, keys, told, screen.settings.reports.languages or (screen.language,), lambda: by, as_json)
     return True
 

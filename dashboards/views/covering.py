@@ -21,7 +21,7 @@ from sensors.grading import grade
 if TYPE_CHECKING:
     from dashboards.covered import Place
     from records.query import Span
-    from sensors.blindspots import Sums
+    from sensors.sums import Sums
 
 PAGE: Final = ("coverage", 7)
 MOST_PLACES: Final = 24

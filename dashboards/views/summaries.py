@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
@@ -11,16 +11,20 @@ from dashboards import kit
 from dashboards.access.visitor import may
 from dashboards.deciding import refused, refusing
 from dashboards.page import Page, begin, picked, remember
-from dashboards.printouts import WHICH, file, kept, make
+from dashboards.printouts import WHICH, earlier, file, kept, make
 from dashboards.queries import LOOKED_AT
 from dashboards.releasing import asking, releases
 from records.errors import BalefireError
+from records.formats import Clock
 from records.wording import say
 from reports.front import all_recorded
 from reports.periods import KINDS, zone_of
 from reports.printing import html, printed
 from reports.summary import known_sites
 from reports.words import Words, nanoseconds
+
+if TYPE_CHECKING:
+    from reports.periods import Period
 
 PAGE: Final = ("reports", 10)
 PLACE: Final = PAGE[0]
@@ -61,10 +65,17 @@ def making(page: Page, heads: list[dict[str, Any]]) -> None:
         return
     sites = sorted({*known_sites(page.store, page.whole.until - LOOKED_AT), *(str(row["site"]) for row in heads if row["problem"] is None and row["site"])})
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="making"):
-        kind = picked("kind", {each: say(f"report.title.{each}", page.language) for each in KINDS}, PLACE, "weekly", 230)
-        which = picked("which", {each: page.say(f"reports.{each}") for each in WHICH}, PLACE, "over", 230)
+        kind = picked("kind", {each: say(f"report.title.{each}", page.language) for each in KINDS}, PLACE, "weekly", 230, also=("which",))
+        spans = {str(each.first): days(each, page) for each in earlier(kind)}
+        which = picked("which", {each: page.say(f"reports.{each}") for each in WHICH} | spans, PLACE, "over", 230)
         site = picked("site", {"": page.say("reports.all_sites"), **{each: each for each in sites}}, PLACE, width=260) if len(sites) > 1 else ""
         st.button(page.say("reports.run"), key="run", type="primary", on_click=run, args=(kind, which, site))
+
+
+def days(period: Period, page: Page) -> str:
+    """The first and the last day of a period."""
+    clock = Clock(period.zone, page.language)
+    return " – ".join(dict.fromkeys((clock.day(period.since), clock.day(period.until - 1))))
 
 
 def run(kind: str, which: str, site: str) -> None:

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import elasticsearch
-from elastic_transport import TlsError, TransportError
+from elastic_transport import NodeConfig, TlsError, TransportError, Urllib3HttpNode
 from elasticsearch import Elasticsearch
+from urllib3 import Timeout
+from urllib3.exceptions import ConnectTimeoutError
 
 from records.errors import StoreError, UsageError
 from records.store.contract import AWAY
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PREFIX: Final = "balefire"
 VARIABLE: Final = "BALEFIRE_ELASTICSEARCH_"
+CONNECT_S: Final = 5.0  # until somebody takes a connection: whoever is asked may be long about an answer, but a host that drops packets is told from that
 TIMEOUT_S: Final = 60.0
 VERSIONS: Final = (8, 9)  # the client asks for what version 8 answers, which 9 takes too, and 10 refuses: it goes back to the version before it alone
 for _name in ("elastic_transport", "elasticsearch"):
@@ -103,9 +106,17 @@ def _node(origin: str, path: str, where: str) -> str:
     return f"{parts.scheme}://{host}:{port}" + (f"/{path}" if path else "")
 
 
+class Node(Urllib3HttpNode):
+    """One of the places that are asked."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        self.pool.timeout = Timeout(connect=CONNECT_S, read=TIMEOUT_S)  # the client has but one for both
+
+
 def connected(place: Address) -> Elasticsearch:
     """A client that asks once: whoever asks knows what may be asked again."""
-    given: dict[str, Any] = {"request_timeout": TIMEOUT_S, "max_retries": 0, "retry_on_timeout": False}
+    given: dict[str, Any] = {"node_class": Node, "max_retries": 0, "retry_on_timeout": False}
     user, password, key = _set("USER"), _secret("PASSWORD"), _secret("API_KEY")
     if key:
         given["api_key"] = key
@@ -227,7 +238,8 @@ def guard(place: Address) -> Generator[None]:
     except elasticsearch.ApiError as error:
         raise refusal(place, error.status_code, error.body) from error
     except elasticsearch.ConnectionTimeout as error:
-        raise StoreError("elastic.timeout", place=place.shown, seconds=int(TIMEOUT_S)) from error
+        seconds = CONNECT_S if isinstance(error.__cause__, ConnectTimeoutError) else TIMEOUT_S
+        raise StoreError("elastic.timeout", place=place.shown, seconds=f"{seconds:g}") from error
     except TransportError as error:
         said = str(error.message)  # as text it only says "TLS error"
         otherwise = "elastic.tls" if isinstance(error, TlsError) else "elastic.unreachable"

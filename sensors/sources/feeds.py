@@ -19,7 +19,7 @@ from uuid import uuid4
 import numpy as np
 
 from records.errors import BalefireError, InputError
-from sensors.broken import mark
+from sensors.broken import mark, of_stream
 from sensors.engine.octets import borrow, carry, entry
 from sensors.engine.tables import PACKET, table
 from sensors.pcapng import Interface, Statistics, statistics
@@ -134,13 +134,14 @@ class Feeds:
                 return False
             number = next(self._captures)
             self._ends[number] = end
+        live = end is not None
         try:
-            return self._read(name, number, file, path or name, live=end is not None)
+            return self._read(name, number, file, path or name, live)
         except BalefireError as error:
-            self._refuse(path or name, error)
+            self._refuse(path or name, error, live)
             return None if error.key == UNKNOWN else False
         except OSError as error:
-            self._refuse(path or name, InputError("capture.unreadable", file=path or name, reason=error.strerror or str(error)))
+            self._refuse(path or name, InputError("capture.unreadable", file=path or name, reason=error.strerror or str(error)), live)
         finally:
             self._queue.put(Taken(number, 0, b"", live=False))
             with self._lock:
@@ -167,8 +168,8 @@ class Feeds:
             with suppress(BlockingIOError):  # who is to be woken knows
                 os.write(self._woken, b"!")
         if source.error is not None:
-            self._refuse(path, source.error)
-            told = mark(path, source.error, None if live else path)
+            self._refuse(path, source.error, live)
+            told = mark(path, of_stream(source.error), None) if live else mark(path, source.error, path)
             if told and len(numbers) and not self.stopped.is_set():
                 self._queue.put(Taken(number, 0, b"", live, (int(numbers[0]), told)))
         return bool(source.packets)
@@ -186,10 +187,11 @@ class Feeds:
                 numbers.append(self.interfaces.index(face))
         return np.array(numbers, np.int64)
 
-    def _refuse(self, path: str, error: BalefireError) -> None:
-        """A capture is bad. One that said nothing is none; what is cut off because it is to end is as it should be."""
-        if error.key == "capture.empty" or self.stopped.is_set():
+    def _refuse(self, path: str, error: BalefireError, live: bool) -> None:
+        """A capture is bad. A line over which nothing came is none; what is cut off because it is to end is as it should be."""
+        if (live and error.key == "capture.empty") or self.stopped.is_set():
             return
+        error = of_stream(error) if live else error
         with self._lock:
             kind = (path, error.key)
             known = kind in self._bad

@@ -52,7 +52,7 @@ class Folder:
         self.half, self._half = self._left()
         self._done: dict[Path, int] = {}  # where what was read last lies now, and how much there was of it
         self._stayed = self._remembered()
-        self._barred: dict[Path, str] = {}  # what cannot be opened, and why: said once, and tried again
+        self._barred: dict[Path, str] = {}  # what cannot be opened, and why, or "" where there is nothing in it: said once, and tried again
 
     def run(self, taker: Taker) -> None:
         """See `Door`."""
@@ -110,12 +110,12 @@ class Folder:
         try:
             opened = path.open("rb", buffering=0)
         except OSError as error:
-            why = error.strerror or str(error)
-            if self._barred.get(path) != why:
-                taker.say(barred=str(path), reason=why)
-            self._barred[path] = why
+            self._pass_over(taker, path, error.strerror or str(error))
             return
         with opened as file:
+            if not os.fstat(file.fileno()).st_size:  # whoever writes it may keep what it has until there is more
+                self._pass_over(taker, path)
+                return
             done = self._folder / READ
             done.mkdir(exist_ok=True)
             (done / READING).write_bytes(os.fsencode(f"{taker.run}\n{path.name}"))
@@ -125,6 +125,14 @@ class Folder:
         if read or not taker.stopped.is_set():  # else it may be that nothing more is taken in
             self._put_away(taker, path, like, is_capture=read is not None)
             (done / READING).unlink(missing_ok=True)
+
+    def _pass_over(self, taker: Taker, path: Path, why: str = "") -> None:
+        if self._barred.get(path) != why:
+            if why:
+                taker.say(barred=str(path), reason=why)
+            else:
+                taker.say(hollow=str(path))
+        self._barred[path] = why
 
     def _put_away(self, taker: Taker, path: Path, like: Like, *, is_capture: bool) -> None:
         """Move it to what was read; where that may not be, it is remembered, else it would be read again and again."""

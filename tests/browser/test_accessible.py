@@ -85,6 +85,7 @@ def test_nothing_serious_in_our_components_and_nothing_cut(
         visit.page.wait_for_timeout(900 if name == "wall" else 0)  # one of its faces fades away
         assert serious(visit.page) == []
         assert visit.page.evaluate(CUT) == []
+        assert visit.page.locator("[data-testid=stIconMaterial]:not([aria-hidden=true])").all_inner_texts() == [], "an icon's name is no word to be read out"
         if name == "situation":
             visit.page.keyboard.press("?")
             expect(visit.page.get_by_role("dialog", name="Keys")).to_be_visible()

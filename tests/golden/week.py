@@ -1,4 +1,5 @@
-"""The golden report: a week of a small plant, with the week before, as its document and as what is printed of it, in both languages, without layout.
+"""The golden report: a week of a small plant, with the one before and that of a year ago, as its document and as what is printed of it, in both languages,
+without layout.
 
 `python -m tests.golden` writes it anew; read the difference: it is what a regulator will see. Its rows are made up (`tests.reporting`) and not the week of the
 simulated plant (`tests.plant.works`): an hour of its smallest site is 47,000 packets, so a week with the one before would be 16 million to make and to replay,
@@ -16,8 +17,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from detectors.rulebook import versions
-from records.model import Suppression
+from records.assets import asset_of
+from records.facts import Fact
+from records.model import Batch, Suppression
+from records.plant import ListedAsset, digest, encoded
+from records.schema import ACTIVITY, arrow_schema
 from records.store import embedded, open_store
 from records.store.contract import Change, Commit
 from records.store.rows import suppression_row
@@ -25,11 +32,12 @@ from records.wording import LANGUAGES
 from reports.periods import holding
 from reports.printing import printed
 from reports.summary import document
-from tests.reporting import DAY, MINUTE, START, Plant, decide, fill
+from tests.reporting import DAY, MINUTE, SITES, START, Plant, coverage, decide, fill
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from records.store.contract import Store
     from reports.blocks import Printed, Table
 
 HERE: Final = Path(__file__).parent
@@ -53,6 +61,11 @@ conduits:
   - {from: supervision, to: control}
 """
 HIDDEN: Final = "5" * 20
+PERSON: Final = "王芳 Wang Fang"
+SCANNER: Final = "the plant's own scanner asks every night, ticket 4802"
+YEAR_AGO: Final = START - 52 * 7 * DAY
+PLANT: Final = Plant(controllers=10, findings=14, activities=120)
+REMOTE: Final = (("8.8.4.4", "10.1.2.10", 3389, 6), ("10.1.2.10", "10.1.0.12", 23, 41), ("10.2.2.10", "10.2.3.10", 5900, 17))  # from, to, port, operations
 
 
 @contextmanager
@@ -69,19 +82,52 @@ def clock(first: int, step: int = MINUTE) -> Generator[None]:
 
 def made() -> dict[str, Any]:
     """The document, of a store that is made for it."""
-    with TemporaryDirectory() as folder, clock(START + 5 * DAY):
+    with TemporaryDirectory() as folder:
         store = open_store(str(Path(folder) / "store"), True)
-        hiding = Suppression(HIDDEN, "王芳 Wang Fang", "known fault of the panel, ticket 4711", START - 7 * DAY, START + 60 * DAY, {"rule": ("rule-5",)})
-        values = {name: value for name, value in suppression_row(hiding).items() if name not in {"id", "revision"}}
-        store.change([Change("suppression", HIDDEN, None, "suppress", "王芳 Wang Fang", values)])
-        files = {("/rules", "classes.yml"): CLASSES}
-        kept = [versions.Version(files, START), versions.Version(files | {("/rules", "harbour.yml"): POLICY}, START + 2 * DAY)]
-        store.write(Commit(state={versions.STATE: versions.encoded(kept)}))
-        fill(store, START - 7 * DAY, 14, Plant(controllers=10, findings=14, activities=120), HIDDEN)
-        decide(store)
-        told = document(store, holding("weekly", ZoneInfo("Asia/Shanghai"), START))
+        with clock(YEAR_AGO + 5 * DAY):
+            fill(store, YEAR_AGO, 7, Plant(controllers=9, findings=9, activities=60, seed=11))
+            decide(store)
+        with clock(START + 5 * DAY):
+            change(store)
+            fill(store, START - 7 * DAY, 14, PLANT, HIDDEN)
+            expose(store)
+            decide(store, since=START - 7 * DAY)
+            told = document(store, holding("weekly", ZoneInfo("Asia/Shanghai"), START))
         store.close()
     return told
+
+
+def change(store: Store) -> None:
+    """What people changed: a suppression, a list of assets that lacks the historians, a rule that is disabled, rules and a policy."""
+    hiding = Suppression(HIDDEN, PERSON, "known fault of the panel, ticket 4711", START - 7 * DAY, START + 60 * DAY, {"rule": ("rule-5",)})
+    values = {name: value for name, value in suppression_row(hiding).items() if name not in {"id", "revision"}}
+    listed = encoded([ListedAsset(each.name, each.addresses) for each in PLANT.assets(START - 7 * DAY, START + 7 * DAY) if each.role != "historian"])
+    kept = {"since": START, "by": PERSON, "file": "assets.csv", "digest": digest(listed), "rows": listed.count("name"), "content": listed}
+    changes = [Change("suppression", HIDDEN, None, "suppress", PERSON, values), Change("plant", "assets", None, "import", PERSON, kept)]
+    store.change([*changes, Change("rules", "identity-read", None, "disable", PERSON, {"reason": SCANNER})])
+    first = {("/rules", "classes.yml"): CLASSES, ("/rules", "night.yml"): "id: night\nlevel: medium\n"}
+    second = first | {("/rules", "harbour.yml"): POLICY}
+    third = second | {("/rules", "night.yml"): "id: night\nlevel: high\n", ("/rules", "disabled.yml"): f"identity-read: {SCANNER}\n"}
+    versions_kept = [versions.Version(files, START + days * DAY) for files, days in ((first, -7), (second, 2), (third, 4))]
+    store.write(Commit(state={versions.STATE: versions.encoded(versions_kept)}))
+
+
+def expose(store: Store) -> None:
+    """Remote access from inside and outside, a host of the Internet, a sensor that has fallen silent, assets that were there a year ago."""
+    known = {each.addresses[0]: each for each in PLANT.assets(YEAR_AGO, START + 7 * DAY)}
+    times = dict.fromkeys(("@timestamp", "event.start", "event.end"), START + 3 * DAY)
+    rows = [
+        times | {"id": f"remote-{place}", "event.action": "connect", "source.ip": origin, "destination.ip": address, "destination.port": port,
+                 "network.protocol": "cotp", "observer.name": "sensor-1", "observer.site": known[address].site, "ot.effect": "session.open", "ot.count": count}
+        for place, (origin, address, port, count) in enumerate(REMOTE)
+    ]  # fmt: skip
+    seen = pa.Table.from_pylist([{name: row.get(name) for name in ACTIVITY.names} for row in rows], schema=arrow_schema(ACTIVITY))
+    silent = coverage(SITES[0], START - 3 * DAY, START - 2 * DAY)
+    array: Any = pa.array
+    for name, values in (("observer.name", ["sensor-3"] * silent.num_rows), ("id", [f"silent-{place}" for place in range(silent.num_rows)])):
+        silent = silent.set_column(silent.schema.get_field_index(name), name, array(values))
+    outside = asset_of(SITES[0], [Fact("address", REMOTE[0][0], "traffic", 95, START, START + 3 * DAY)], START, START + 3 * DAY, ("traffic",))
+    store.write(Commit(batch=Batch(activities=seen, coverage=silent), assets=(outside, *known.values())))
 
 
 def words(shown: Printed) -> str:
