@@ -194,4 +194,4 @@ def last_points(store: Store, addresses: Sequence[str], span: Span) -> list[dict
     latest: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in listed(store.read("point", span.query(where, "-@timestamp", _MOST_POINTS))):
         latest.setdefault(tuple(row[name] for name in OBJECT), row)
-    return list(latest.values())
+    return sorted(latest.values(), key=lambda row: -int(row["event.end"]))  # a row is of a minute, and tells when in it the value was seen last

@@ -42,7 +42,7 @@ def test_who_decided_what_as_it_was_before_and_after(own: Path, monkeypatch: pyt
     rows = cells(page)
     assert [row[0] for row in rows] == ["4", "3", "2", "1"]
     assert [row[2] for row in rows] == ["Zhao Min", "Li Wei", "Li Wei", "Li Wei"]
-    status, verdict = say("dashboard.list.by_status", language), say("dashboard.list.by_verdict", language)
+    status, verdict = say("dashboard.audit.field.status", language), say("dashboard.audit.field.verdict", language)
     assert f"{status}: {say('dashboard.status.acknowledged', language)}" in rows[0][5]
     assert f"{verdict}: {say('dashboard.verdict.true', language)}" in rows[0][6]
     assert "T19:12" not in rows[0][6], "times are the reader's"

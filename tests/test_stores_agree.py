@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import expect
 
 from dashboards import navigation
+from dashboards.access import sessions
 from records.model import Batch
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, FINDING, POINT
@@ -23,10 +24,12 @@ from records.store.documents import finished, once
 from records.store.documents import rows_of as rows_of_documents
 from records.store.rendering import bodies
 from sensors.dissection import available
-from tests.browser.test_casework import decided
+from tests.browser.test_access import enter, refused
+from tests.browser.test_casework import WROTE, decided, hidden, taken_away
 from tests.browser.visiting import chromium, served, visiting
 from tests.cli import DEMO, lines, one
 from tests.require import need
+from tests.test_access import add
 from tests.test_bounded_pages import VIEWS as SEEN_AS
 from tests.test_dashboards import run
 from tests.test_store import DAY, HOUR, NOON, activity, alert, everything, finding, ids, rows_of
@@ -248,12 +251,24 @@ def test_a_page(replayed: tuple[list[str], list[Any]], address: str, monkeypatch
 
 @pytest.mark.browser
 def test_an_attack_in_a_browser(replayed: tuple[list[str], list[Any]], tmp_path: Path) -> None:
-    """From the sentence to the bytes of the packet, and to what is decided about it, on Elasticsearch; `tests/browser` does so on a directory."""
+    """From the sentence to the packet, to what is decided about it and what a viewer is refused, on Elasticsearch; `tests/browser` does so on a directory."""
     need("tshark", available() is not None, "tshark is not installed")
-    with served(tmp_path, replayed[0][1]) as address, chromium() as browser, visiting(browser, address) as visit:
-        decided(visit)
+    place, users = replayed[0][1], add(tmp_path / "accounts.json", ("anna", "analyst"), ("vera", "viewer"))
+    with served(tmp_path, place, **{sessions.USERS: str(users)}) as address, chromium() as browser, visiting(browser, address) as visit:
+        enter(visit, "anna", "/?lang=en")
+        expect(visit.page.get_by_text("anna (analyst)")).to_be_visible()
+        decided(visit, "anna")
         expect(visit.page.locator(".dissection .octet.chosen")).to_have_text(["03", "b6"], timeout=30_000)
-    assert [row["action"] for row in lines("audit", "--store", replayed[0][1])] == ["acknowledge", "close"]
+        taken_away(visit.page, tmp_path / "evidence.pcapng")
+        visit.page.get_by_text("中文", exact=True).click()
+        expect(visit.page.locator("h1")).to_contain_text(WROTE["zh"])
+        visit.page.get_by_text("EN", exact=True).click()
+        expect(visit.page.locator("h1")).to_contain_text(WROTE["en"])
+        alert = visit.page.url.partition("id=")[2].partition("&")[0]
+        hidden(visit, "anna")
+        visit.page.get_by_text("Log out").click()
+        refused(visit, alert)
+    assert [row["action"] for row in lines("audit", "--store", place)] == ["acknowledge", "close", "suppress"]
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))

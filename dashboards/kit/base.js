@@ -41,7 +41,7 @@ function spark(trend, wide, high, brief = false) {
   if (trend.days.some(day => day.level === "?")) made.append(hatching())
   trend.days.forEach((day, at) => {
     const tall = Math.max(1, Math.round(RISEN[day.level] * (high - 1))), style = day.level === "?" ? "fill:url(#blind)" : day.level ? `fill:${fill(day.level)};stroke:${ink(day.level)};stroke-width:.8` : "fill:var(--st-gray-color)"
-    const bar = svg("rect", { x: at * wide + .5, y: high - tall + .5, width: wide - 2, height: tall, style })
+    const bar = svg("rect", { x: at * wide + .5, y: high - tall + .5, width: day.level === "?" ? wide : wide - 2, height: tall, style }) // days nobody looked are one hatched span
     bar.append(svg("title", {}, day.text))
     made.append(bar)
   })
@@ -52,7 +52,7 @@ function spark(trend, wide, high, brief = false) {
 // Names such as PLC-7 never break at their hyphen.
 function phrase(tag, name, text) {
   const element = el(tag, name)
-  for (const part of String(text).split(/([A-Z][A-Z\d]*(?:-[A-Z\d]+)+)/)) element.append(/^[A-Z].*-/.test(part) ? el("span", "name", part) : part)
+  String(text).split(/([A-Z][A-Z\d]*(?:-[A-Z\d]+)+)/).forEach((part, at) => element.append(at % 2 ? el("span", "name", part) : part))
   return element
 }
 

@@ -75,7 +75,7 @@ function picture(made, data, width, colours, say, choose) {
   })
   zones(ground, lanes, columns, data)
   const near = id => by.get(id) ?? by.set(id, []).get(id)
-  const pairs = new Map(), fans = new Map(), worded = []
+  const pairs = new Map(), fans = new Map(), worded = [], coloured = []
   for (const link of [...data.links].reverse()) {
     const a = places.get(link.a), b = places.get(link.b)
     if (!a || !b) continue
@@ -93,15 +93,16 @@ function picture(made, data, width, colours, say, choose) {
     lines.append(line, ...(link.access ? [hit] : []))
     const pair = [link.a, link.b].sort().join(" "), fan = fans.get(pair) ?? fans.set(pair, []).get(pair)
     fan.push(...along)
+    if (link.access && !crowded) coloured.push(...along)
     if (link.label && !crowded) worded.push([a, b, middle, link.label, width, fan])
     near(link.a).push(line, link.b)
     near(link.b).push(line, link.a)
   }
-  for (const each of worded) word(words, ...each)
+  for (const each of worded) word(words, [...places.values()], coloured, ...each)
   const written = []
   const ordered = [...places.values()].sort((one, two) => weight(two, strong, data) - weight(one, strong, data))
   for (const place of ordered) {
-    const group = node(there.get(place.node.id) ?? svg("g"), place, data, strong), label = named(place, strong, data, written)
+    const group = node(there.get(place.node.id) ?? svg("g"), place, data, strong), label = named(place, strong, data, written, coloured)
     group.onmousemove = event => say(event, place.node.text)
     group.onmouseenter = () => focus(made, by, place.node.id)
     group.onmouseleave = event => { say(event, ""); blur(made) }
@@ -143,19 +144,29 @@ function curve(a, b, bend) {
   return { path: `M${round(x1)} ${round(y1)}Q${round(cx)} ${round(cy)} ${round(x2)} ${round(y2)}`, middle: [(x1 + 2 * cx + x2) / 4, (y1 + 2 * cy + y2) / 4], along: STEPS.map(t => [x1 * (1 - t) ** 2 + 2 * cx * t * (1 - t) + x2 * t ** 2, y1 * (1 - t) ** 2 + 2 * cy * t * (1 - t) + y2 * t ** 2]) }
 }
 
-// What a link asks for, beside its beginning, where no other asset stands; a line lower where another one is written.
-// What a bundle of links does, beside it: `fan` are places on them.
-function word(words, a, b, middle, text, width, fan) {
-  const steep = Math.min(1, 30 / Math.max(30, Math.abs(b.y - a.y))), wide = [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12.5 : 7), 0), above = Math.min(a.x + (middle[0] - a.x) * steep * 2 + 16, width - wide - 4)
+// What a bundle of links does, `fan` being places on them: under or over the middle of a flat one, else beside its beginning; a line lower where another is written.
+function word(words, places, coloured, a, b, middle, text, width, fan) {
+  const wide = [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12.5 : 7), 0), steep = Math.min(1, 30 / Math.max(30, Math.abs(b.y - a.y))), above = Math.min(a.x + (middle[0] - a.x) * steep * 2 + 16, width - wide - 4)
   const beside = y => {
     const near = fan.filter(([, at]) => Math.abs(at - y + 4) < 12).map(([x]) => x), right = Math.max(...near) + 9, left = Math.min(...near) - 9 - wide
     return !near.length ? above : left > LEFT && (b.x < a.x || right + wide > width - 4) ? left : Math.min(right, width - wide - 4) // away from what goes the other way
   }
-  let y = a.y + (b.y > a.y ? 24 : -30), x = beside(y)
+  const free = ([x, y]) => !places.some(place => Math.abs(place.y - y) < 34 && place.x > x - 40 && place.x < x + wide + 40) && !coloured.some(within(x, y, wide))
+  let [x, y] = levels(a, b, fan, wide).find(free) ?? [0, 0]
+  if (!y) { y = a.y + (b.y > a.y ? 24 : -30); x = beside(y) }
   while ([...words.children].some(each => Math.abs(each.place[1] - y) < 14 && x < each.place[0] + each.place[2] && each.place[0] < x + wide)) x = beside(y += 15)
   const made = svg("text", { x, y, class: "word" }, text)
   made.place = [x, y, wide + 8]
   words.append(made)
+}
+
+// Whether a line goes through what is written there.
+const within = (x, y, wide) => ([at, level]) => at > x - 2 && at < x + wide + 2 && level > y - 12 && level < y + 4
+
+// Places for a word beneath and above the middle of links that lie flat.
+function levels(a, b, fan, wide) {
+  const middle = (a.x + b.x) / 2, near = fan.filter(([x]) => Math.abs(x - middle) < wide / 2 + 6).map(([, y]) => y)
+  return Math.abs(b.x - a.x) < 2.5 * Math.abs(b.y - a.y) || Math.abs(b.x - a.x) < wide + 80 ? [] : [[middle - wide / 2, Math.max(...near) + 18], [middle - wide / 2, Math.min(...near) - 9]]
 }
 
 function node(group, place, data, strong) {
@@ -171,12 +182,15 @@ function node(group, place, data, strong) {
   return group
 }
 
-// A name where there is room for it; one that matters stands out, and others that it would cover give way.
-function named(place, strong, data, written) {
+// A name where there is room for it, on a side where no coloured link goes through it; one that matters stands out, and others that it would cover give way.
+function named(place, strong, data, written, coloured) {
   const matters = weight(place, strong, data) > 1, most = Math.max(matters ? 15 : 6, Math.floor(place.step / 6.6)), name = place.node.name.length > most ? place.node.name.slice(0, most - 1) + "…" : place.node.name
-  const wide = name.length * 6.6 + 6, y = place.y + (place.lane.below ? 22 : -13), made = svg("text", { x: place.x, y, class: "label" + (matters ? " matters" : "") }, name)
-  const covered = written.some(each => each.row === place.row && Math.abs(each.x - place.x) < (each.wide + wide) / 2)
-  made.place = { row: place.row, x: place.x, wide }
+  const wide = name.length * 6.6 + 6, under = [place.x, place.y + 22], over = [place.x, place.y - 13], away = wide / 2 + 12
+  const sides = [...(place.lane.below ? [under, over] : [over, under]), ...(place.step > 3 * away ? [[place.x - away, place.y + 4], [place.x + away, place.y + 4]] : [])]
+  const side = Math.max(0, sides.findIndex(([x, y]) => !coloured.some(within(x - wide / 2 + 6, y - 1, wide - 12)))), [x, y] = sides[side], row = place.row + side / 4
+  const made = svg("text", { x, y, class: "label" + (matters ? " matters" : "") }, name)
+  const covered = written.some(each => each.row === row && Math.abs(each.x - x) < (each.wide + wide) / 2)
+  made.place = { row, x, wide }
   if (!place.named && !matters || covered) made.classList.add("spare")
   else written.push(made.place)
   return made

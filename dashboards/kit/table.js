@@ -31,7 +31,7 @@ function choosing(rows, data) {
 
 function cell(root, each, setTriggerValue) {
   if (typeof each === "string") return phrase("td", "", each)
-  if (each.trend) return el("td", "", null, each.trend.way === "none" ? null : spark(each.trend, 6, 16))
+  if (each.trend) return el("td", "", null, each.trend.way === "none" ? null : spark(each.trend, 6, 12))
   const made = el("td", each.kind ?? (each.access ? "access" : ""))
   if (each.access) made.append(square(root, each.access))
   if (each.severity) made.append(glyph(each.severity, 12))

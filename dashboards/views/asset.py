@@ -253,7 +253,7 @@ def fingerprint(page: Page, row: dict[str, Any]) -> None:
 
 def alone(page: Page, now: Fingerprint) -> None:
     """What it does and is asked."""
-    left, right = st.columns([1, 1], gap="large")
+    left, right = st.columns([1.05, 1], gap="large")
     for side, column in (("source", left), ("destination", right)):
         habits = sorted((habit for habit in now.habits if habit.side == side), key=lambda habit: habit.row["ot.access"] not in ACTING)
         alike = Counter((habit.words(page.language), str(habit.row["ot.access"] or "unknown")) for habit in habits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -15,10 +16,10 @@ from dashboards.page import Page, begin, left_out
 from records.errors import UsageError
 from records.formats import number
 from records.nesting import period
-from records.schema import ALERT, AUDIT, SUPPRESSION
+from records.schema import ALERT, AUDIT, DUTY, GRADING, SUPPRESSION, WARNING
 from records.search import parse
 from records.store.decisions import broken
-from records.wording import catalogue, say, say_or
+from records.wording import say_or
 
 if TYPE_CHECKING:
     from records.search import Condition
@@ -26,17 +27,12 @@ if TYPE_CHECKING:
 PAGE: Final = ("audit", 11)
 MOST_PAGES: Final = 100
 TABLES: Final = ("alert", "suppression", "plant", "rules", "access")
-BY_NAME: Final = ("rules", "access")  # whose subject is a name that people gave it
+IDENTITY: Final = re.compile("[0-9a-f]{16,}")  # which twelve letters tell from others; a name stands whole
 VALUE: Final = 60  # letters of a value
-NAMED: Final = {
-    "status": "list.by_status",
-    "assignee": "list.by_assignee",
-    "verdict": "list.by_verdict",
-    "closed": "audit.closed",
-    "reason": "audit.reason",
-    "role": "audit.role",
-}
-DATES: Final = frozenset(field.name for table in (ALERT, SUPPRESSION) for field in table.fields if field.type == "date")
+UNSAID: Final = frozenset({"id", "revision"})  # the entry itself is about the one, and is the other
+WORDS: Final = {"verdict": "dashboard.verdict", "graded": "duty.level", "colour": "warning.colour", "role": "role"}  # of values
+STATUS: Final = {"alert": "dashboard.status", "duty": "duty.status", "warning": "warning.status"}
+DATES: Final = frozenset(field.name for table in (ALERT, SUPPRESSION, GRADING, DUTY, WARNING) for field in table.fields if field.type == "date")
 
 
 @st.cache_data(max_entries=8, ttl=60, show_spinner=False)
@@ -114,7 +110,7 @@ def line(page: Page, row: dict[str, Any]) -> list[Any]:
     """One entry as texts."""
     time, table, subject = int(row["time"]), str(row["table"]), str(row["subject"])
     kind = page.say(f"audit.{table}") if table in TABLES else say_or(f"cli.store.tables.{table}", page.language, table)
-    about: dict[str, str] = {"text": f"{kind} {subject if table in BY_NAME else subject[:12]}"}
+    about: dict[str, str] = {"text": f"{kind} {subject[:12] if IDENTITY.fullmatch(subject) else subject}"}
     if table == "alert":
         about["href"] = page.address("alert", id=subject)
     elif row["action"] in ("disable", "enable"):
@@ -125,29 +121,27 @@ def line(page: Page, row: dict[str, Any]) -> list[Any]:
         str(row["by"]),
         say_or(f"decision.{row['action']}", page.language, str(row["action"])),
         about,
-        values(page, row["before"]),
-        values(page, row["after"]),
+        values(page, table, row["before"]),
+        values(page, table, row["after"], made=not row["before"]),
         str(row["note"] or ""),
     ]
 
 
-def values(page: Page, text: str | None) -> str:
-    """Fields and their values in words, as far as there are words for them."""
+def values(page: Page, table: str, text: str | None, *, made: bool = False) -> str:
+    """Fields and their values in words, as far as there are words for them; of what was made, only what it has."""
     held: dict[str, Any] = json.loads(text or "{}") or {}
-    return page.say("and").join(f"{page.say(NAMED[name]) if name in NAMED else name}: {_word(page, name, value)}" for name, value in held.items())
+    told = {name: value for name, value in held.items() if name not in UNSAID and not (made and value in (None, "", [], {}))}
+    return " · ".join(f"{say_or(f'dashboard.audit.field.{name}', page.language, name)}: {_word(page, table, name, value)}" for name, value in told.items())
 
 
-def _word(page: Page, name: str, value: object) -> str:
-    if value is None or value == []:
+def _word(page: Page, table: str, name: str, value: object) -> str:
+    if value in (None, [], {}):
         return "–"
-    key = f"dashboard.{name}.{value}"
-    if name in {"status", "verdict"} and key in catalogue():
-        return say(key, page.language)
-    if name == "role":
-        return say_or(f"role.{value}", page.language, str(value))
-    if name in DATES and (span := period(str(value))):
-        return f"{page.clock.short_day(span[0])} {page.clock.second(span[0])}"
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if name in DATES and (span := period(told)):
+        return f"{page.clock.short_day(span[0])} {page.clock.second(span[0])}"
+    if words := STATUS.get(table) if name == "status" else WORDS.get(name):
+        told = say_or(f"{words}.{told}", page.language, told)
     return told if len(told) <= VALUE else told[: VALUE - 1] + "…"
 
 

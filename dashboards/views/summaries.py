@@ -108,7 +108,7 @@ def line(page: Page, row: dict[str, Any], name: str) -> list[Any]:
         about["href"] = page.address(PLACE, report=row["id"])
     figure = {"text": "–" if row["index"] is None else f"{row['index']:.1f}", "kind": "number"}
     level = {"severity": row["level"]} if row["level"] not in {None, "none"} else {}
-    return [about, row["site"] or page.say("reports.all_sites"), figure | level]
+    return [about, row["site"] or {"text": page.say("reports.all_sites"), "kind": "whole"}, figure | level]
 
 
 def preview(page: Page, name: str) -> None:

@@ -45,7 +45,7 @@ def line(page: Page, each: Suppression, word: str, counts: tuple[int, int]) -> l
     return [
         {"text": each.id[:12], "kind": "mono"},
         {"text": told, "kind": "short"},
-        page.clock.moment(each.until),
+        {"text": page.clock.moment(each.until), "kind": "whole"},
         each.owner,
         each.reason,
         conditions(page, each),

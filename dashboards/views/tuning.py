@@ -104,7 +104,7 @@ def chosen(page: Page, book: Book, rule: Rule, bound: Bound, curve: Curve) -> No
         st.rerun()
     if doubts:
         kit.draw("unseen", {"title": page.say("tuning.doubts"), "note": "", "rows": [("!", words) for words in doubts]}, "doubts")
-    kit.draw("table", {"title": page.say("tuning.by_value"), "note": "", "empty": "", **table(page, curve, now)}, "values")
+    kit.draw("table", {"title": page.say("tuning.by_value"), "note": "", "empty": "", "narrow": True, **table(page, curve, now)}, "values")
     confirmed(page, step.lost)
 
 
@@ -180,7 +180,8 @@ def slid(page: Page, bound: Bound, by_value: dict[str, Step], key: str) -> Step:
     if asked not in by_value:
         left_out("value")
     st.session_state[key] = asked if asked in by_value else str(bound.value)
-    return by_value[str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), key=key, on_change=moved))]
+    label = page.say("tuning.value", name=bound.name)
+    return by_value[str(st.select_slider(label, list(by_value), key=key, on_change=moved, width=980))]  # as wide as the curve beneath
 
 
 def rate(value: float | None) -> str:

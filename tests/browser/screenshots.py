@@ -1,5 +1,5 @@
 """`python -m tests.browser.screenshots FOLDER [WORD…]` (`make screenshots`): each page in both languages, dark and light, in two widths, of the demo after a
-shift's work on it, and empty.
+shift's work on it, of a month of a made plant where time tells something, and empty.
 
 Only pictures whose name holds one of the words, where words are given. Whatever a browser reports as an error is printed, and ends it with status 1.
 """
@@ -10,7 +10,7 @@ import itertools
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,7 +20,8 @@ from playwright.sync_api import sync_playwright
 from dashboards.serve import LEDGER, RULES
 from records.store import open_store
 from reports import keys
-from tests.browser.visiting import CHROMIUM, FLAGS, Visit, served, visiting
+from tests.bench import plantmonth
+from tests.browser.visiting import CHROMIUM, FLAGS, READY, Visit, served, visiting
 from tests.cli import lines, one, stored
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("light", "dark")
 WIDTHS: Final = (1280, 1920)
 TALLEST: Final = 4000
 WALL: Final = "?view=wall"
+RANGES: Final = {"demo": "all", "month": "7d", "empty": "all"}
 
 
 def worked(home: Path) -> dict[str, str]:
@@ -68,9 +70,18 @@ def addresses(store: Path) -> dict[str, str]:
     return {
         "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
         "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
-        "tuning": "tuning?rule=address-sweep&curve=1", "disable": f"disable?rule={rule}",
+        "tuning": "tuning?rule=unit-sweep&curve=1", "disable": f"disable?rule={rule}",
         "coverage": "coverage", "suppressions": "suppressions", "duties": "duties", "audit": "audit", "reports": "reports", "wall": WALL,
     }  # fmt: skip
+
+
+def month(store: Path) -> dict[str, str]:
+    """Pages that show how something went: trends, the week before, curves, a report."""
+    with closing(open_store(str(store), write=True)) as opened:
+        plantmonth.fill(opened, 1, 300_000)
+    one("report", "run", "weekly", "--format", "json", "--store", store)
+    pages = ("alerts", "assets", "network", "coverage", "reports")
+    return {"situation": "", "wall": WALL, "activity": "explore", "tuning": "tuning?rule=absent-object-read&curve=1", **{page: page for page in pages}}
 
 
 def empty(store: Path) -> dict[str, str]:
@@ -84,7 +95,8 @@ def taken(browser: Browser, base: str, path: str, file: Path, scheme: Literal["d
     """One picture of the whole page; what the browser complained of."""
     with visiting(browser, base, scheme=scheme, width=width) as visit:
         visit.open(path)
-        visit.page.wait_for_timeout(1500)
+        visit.page.wait_for_function(READY, arg=True, polling="raf", timeout=60_000)
+        visit.page.wait_for_timeout(300)
         if WALL not in path:
             whole(visit, width)
         visit.page.screenshot(path=file)
@@ -114,16 +126,19 @@ def main(folder: Path, words: list[str]) -> int:
     bad = 0
     with ExitStack() as stack, sync_playwright() as driver:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (home / "none").mkdir()
+        for state in ("empty", "month"):
+            (home / state).mkdir()
         told = worked(home)
-        paths = {"demo": addresses(home / "store"), "empty": empty(home / "none" / "store")}
-        demo = stack.enter_context(served(home, home / "store", **told))
-        bases = {"demo": demo, "empty": stack.enter_context(served(home / "none", home / "none" / "store"))}
+        paths = {"demo": addresses(home / "store"), "empty": empty(home / "empty" / "store")}
+        if not words or "month" in "".join(words):
+            paths["month"] = month(home / "month" / "store")
+        bases = {state: stack.enter_context(served(home / state, home / state / "store")) for state in paths if state != "demo"}
+        bases["demo"] = stack.enter_context(served(home, home / "store", **told))
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         for state, name, language, scheme, width in pictures(paths, words):
             path = paths[state][name]
             file = folder / f"{name}-{state}-{language}-{scheme}-{width}.png"
-            faults = taken(browser, bases[state], f"/{path}{'&' if '?' in path else '?'}lang={language}&range=all", file, scheme, width)
+            faults = taken(browser, bases[state], f"/{path}{'&' if '?' in path else '?'}lang={language}&range={RANGES[state]}", file, scheme, width)
             bad += bool(faults)
             sys.stdout.write(f"{file.name}{'  ' + '; '.join(faults) if faults else ''}\n")
         browser.close()

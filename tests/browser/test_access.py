@@ -53,14 +53,19 @@ def worst(home: Path) -> str:
     return str(lines("alerts", "--store", home / "store", "--sort", "-severity", "--limit", 1)[0]["id"])
 
 
-def test_a_viewer_sees_and_decides_nothing(visit: Visit, home: Path) -> None:
-    enter(visit, "vera", f"/alert?lang=en&range=all&id={worst(home)}")
+def refused(visit: Visit, alert: str) -> None:
+    """A viewer, who is not logged in yet, sees an alert and its packets, and may decide nothing about it."""
+    enter(visit, "vera", f"/alert?lang=en&range=all&id={alert}")
     ready(visit)
     expect(visit.page).to_have_url(re.compile(r"/alert\?"))
     expect(visit.page.get_by_text("vera (viewer)")).to_be_visible()
     expect(visit.page.get_by_role("button", name="Acknowledge")).to_be_disabled()
     expect(visit.page.get_by_placeholder("Your name")).to_have_count(0)
     expect(visit.page.get_by_role("button", name="Evidence")).to_be_enabled()
+
+
+def test_a_viewer_sees_and_decides_nothing(visit: Visit, home: Path) -> None:
+    refused(visit, worst(home))
     visit.page.reload()
     ready(visit)
     expect(visit.page.get_by_text("vera (viewer)")).to_be_visible()

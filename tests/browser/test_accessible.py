@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]
+from playwright.sync_api import expect
 
 from dashboards.access import sessions
+from records.store import open_store
 from tests.browser.screenshots import addresses, worked
+from tests.browser.test_access import enter
 from tests.browser.visiting import READY, fresh, paging, served
 from tests.test_access import add
 
@@ -23,10 +26,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 PAGES = (
     "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "tuning",
-    "disable", "coverage", "suppressions", "duties", "audit", "reports", "wall",
+    "disable", "coverage", "suppressions", "duties", "audit", "reports", "wall", "handover", "no alerts", "no activity",
 )  # fmt: skip
 COLOURED = ("situation", "alert", "network", "activity", "wall")  # with colours of their own: looked at in the dark, too
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("light", "dark")
+NARROWED = {"handover": "alerts?handover=1", "no alerts": "alerts?q=title:no", "no activity": "explore?q=ot.unit:9999"}
+# Tables in which not all is to be seen without a hand.
+CUT = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].flatMap(host => [...host.shadowRoot.querySelectorAll('.scroll')])
+    .filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText)"""
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violations"]}
 
 
@@ -44,7 +51,7 @@ def base(home: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def paths(home: Path, base: str) -> dict[str, str]:
     del base  # what is there then
-    return addresses(home / "store")
+    return addresses(home / "store") | NARROWED
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +75,7 @@ def serious(page: Page, ours: bool = True) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in PAGES), *((name, "dark") for name in COLOURED)])
-def test_nothing_serious_in_our_components(
+def test_nothing_serious_in_our_components_and_nothing_cut(
     contexts: dict[str, BrowserContext], base: str, paths: dict[str, str], name: str, scheme: Literal["dark", "light"]
 ) -> None:
     path = paths[name]
@@ -77,16 +84,25 @@ def test_nothing_serious_in_our_components(
         visit.page.wait_for_function(READY, arg=True, polling="raf")
         visit.page.wait_for_timeout(900 if name == "wall" else 0)  # one of its faces fades away
         assert serious(visit.page) == []
+        assert visit.page.evaluate(CUT) == []
         assert visit.page.locator("[data-testid=stIconMaterial]:not([aria-hidden=true])").all_inner_texts() == [], "an icon's name is no word to be read out"
+        if name == "situation":
+            visit.page.keyboard.press("?")
+            expect(visit.page.get_by_role("dialog", name="Keys")).to_be_visible()
+            assert serious(visit.page) == []
 
 
-def test_nothing_serious_at_the_door(contexts: dict[str, BrowserContext], home: Path, tmp_path: Path) -> None:
-    users = add(tmp_path / "accounts.json", ("a", "viewer"))
-    with served(tmp_path, home / "store", **{sessions.USERS: str(users)}) as base:
+def test_nothing_serious_at_the_door_and_where_nothing_is_recorded(contexts: dict[str, BrowserContext], tmp_path: Path) -> None:
+    users = add(tmp_path / "accounts.json", ("vera", "viewer"))
+    open_store(str(tmp_path / "store"), write=True).close()
+    with served(tmp_path, tmp_path / "store", **{sessions.USERS: str(users)}) as base:
         for context in contexts.values():
             with paging(context, base) as visit:
                 visit.page.goto(base + "/login?lang=zh")
                 assert serious(visit.page, ours=False) == []
+                enter(visit, "vera", "/login?lang=en")
+                visit.page.wait_for_function(READY, arg=True, polling="raf")
+                assert serious(visit.page) == []
 
 
 def test_a_fault_is_found(visit: Visit) -> None:
