@@ -162,8 +162,9 @@ def disproved(store: Store, identities: Iterable[str]) -> dict[str, tuple[str, i
     found: dict[str, tuple[str, int, str]] = {}
     for alert in alerts:
         if alert.status == "closed" and alert.verdict != "true":
-            last = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')[-1]
-            found[alert.id] = (str(alert.verdict), int(last["time"]), str(last["by"]))
+            closings = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')
+            when, by = (closings[-1]["time"], closings[-1]["by"]) if closings else (alert.closed or alert.last, "–")  # past its retention nobody knows who
+            found[alert.id] = (str(alert.verdict), int(when), str(by))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,11 @@ def test_a_warning_whose_alert_is_found_false_says_so_until_it_is_closed(store: 
     for action in ("sign", "handle", "feedback", "close"):
         warned.step(store, name, action, "bo", 1, "done")
     assert warned.contested(store, warned.warnings(store)) == {}
+
+
+def test_where_the_entry_of_its_closing_is_past_its_retention_nobody_is_named(store: Store) -> None:
+    store.write(Commit(findings=(finding(2, alert="al2"),), alerts=(replace(alert(2), status="closed", verdict="false", closed=NOON),)))
+    assert warned.disproved(store, ["al2"]) == {"al2": ("false", NOON, "–")}
 
 
 def test_the_commands(tmp_path: Path) -> None:
