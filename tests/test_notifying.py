@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
+import socket
 import threading
+import warnings
 from dataclasses import replace
 from datetime import time
 from itertools import pairwise
@@ -16,7 +19,7 @@ from records.errors import UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from reports.notifying import LISTED, Notifier, Wish, message, targets
-from tests.cli import balefire, one
+from tests.cli import ROOT, balefire, one
 from tests.test_store import alert, finding
 
 if TYPE_CHECKING:
@@ -173,6 +176,52 @@ def test_addresses_are_checked_and_never_repeated(tmp_path: Path) -> None:
         assert "secret-token" not in told.value.text("en")
     with pytest.raises(UsageError):
         targets(tmp_path / "none")
+
+
+def test_the_addresses_that_the_docs_show_lead_to_their_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the Internet by a proxy, which is told where each wants to go, and lets none through."""
+    asked: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            self.send_error(502)
+
+        def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - the library's name
+            """Say nothing."""
+
+    shown = re.search(r"```text\n(.+?)```", (ROOT / "docs" / "delivery.md").read_text("utf-8"), re.DOTALL)
+    assert shown
+    mail, *bots, syslog, local = shown[1].splitlines()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of modules that it loads
+        import apprise
+
+        known: Any = apprise.Apprise
+        told: Any = known.instantiate(mail)
+        assert known.instantiate(local) is not None
+    assert (told.smtp_host, told.secure_mode, told.from_addr[1], told.targets) == (
+        "mail.plant.example", "starttls", "balefire@plant.example", [(False, "duty@plant.example")]
+    )  # fmt: skip
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+            log.bind(("127.0.0.1", 0))
+            log.settimeout(10)
+            (tmp_path / "addresses").write_text("\n".join((*bots, syslog.replace("syslog.plant.example:514", f"127.0.0.1:{log.getsockname()[1]}"))))
+            sent = [send("high 62", "writes to pump 3") for send in targets(tmp_path / "addresses").values()]
+            line = log.recv(4096).decode()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+    assert asked == [f"{host}:443" for host in ("qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "prod-01.westeurope.logic.azure.com")]
+    assert sent == [False] * 4 + [True], "what did not go out is said to be so"
+    assert "writes to pump 3" in line
 
 
 def test_the_command_tells_a_real_server(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
