@@ -24,12 +24,15 @@ from records.wording import LANGUAGES, say
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
 from reports.ledger import entry_at
 from reports.posted import EVERY, FILE, TABLE
+from reports.whom import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from reports.ledger import Entry
+    from reports.ledger import Entry, Ledger
+    from reports.whom import Rule
 
+FOLLOWED: Final = """CREATE TABLE IF NOT EXISTS followed (way TEXT NOT NULL, ledger TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (way, ledger))"""
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
 
 
@@ -40,6 +43,7 @@ class Way:
     name: str
     kind: str
     settings: Mapping[str, Any]
+    gets: tuple[Rule, ...] = ()  # what goes this way by itself
 
 
 def ways(file: Path) -> dict[str, Way]:
@@ -60,13 +64,14 @@ def ways(file: Path) -> dict[str, Way]:
 
 
 def _way(file: Path, read: document.Document, name: str) -> Way:
-    def wrong(problem: object, known: object, *path: str) -> InputError:
+    def wrong(problem: object, known: object, *path: str | int) -> InputError:
         return InputError("deliver.wrong", place=f"{file.name}:{read.line(name, *path)}", problem=problem, known=known)
 
     told: object = read.data[name]
     if not isinstance(told, dict):
         raise wrong(name, "kind: …")
     settings = dict(cast("dict[str, Any]", told))
+    gets = rules(settings.pop("gets", None), wrong)
     channel = channels().get(str(settings.pop("kind", "")))
     if channel is None:
         raise wrong("kind", ", ".join(sorted(channels())), "kind")
@@ -74,7 +79,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
         if key in {"password", "token", "passphrase"}:
             raise wrong(key, f"{key}_env, {key}_file", key)
         if key not in channel.keys:
-            raise wrong(key, nearest(key, channel.keys), key)
+            raise wrong(key, nearest(key, channel.keys | {"gets"}), key)
     if missing := sorted(channel.needed - set(settings)):
         raise wrong("–", ", ".join(missing))
     settings |= {key: str(file.absolute().parent / Path(str(settings[key])).expanduser()) for key in channel.local if settings.get(key)}
@@ -83,7 +88,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
             trusting(settings)
         except UsageError as error:
             raise InputError("deliver.at", place=f"{file.name}:{read.line(name, 'ca')}", problem=error) from error
-    return Way(name, channel.kind, settings)
+    return Way(name, channel.kind, settings, gets)
 
 
 class Post:
@@ -95,6 +100,7 @@ class Post:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._database() as database:
                 database.execute(TABLE)
+                database.execute(FOLLOWED)
         except (OSError, sqlite3.Error) as error:
             raise StoreError("deliver.unwritable", folder=folder, problem=error) from error
 
@@ -108,6 +114,23 @@ class Post:
                 database.execute("INSERT OR IGNORE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?)", row)
             made.append(identity)
         return made
+
+    def follow(self, ledger: Ledger, known: Mapping[str, Way], now: float) -> dict[int, list[str]]:
+        """Note what was released since this was last asked and is to go by a rule, by itself; the ways that each entry goes. What was released before a way was
+        first known goes none by itself.
+        """
+        numbers, place, noted = ledger.numbers(), str(ledger.root.absolute()), dict[int, list[str]]()
+        for way in known.values():
+            with self._database() as database:
+                database.execute("INSERT OR IGNORE INTO followed VALUES (?, ?, ?)", (way.name, place, numbers[-1] if numbers else 0))
+                ((since,),) = database.execute("SELECT number FROM followed WHERE way = ? AND ledger = ?", (way.name, place))
+            for number in (each for each in numbers if each > since):
+                if any(rule.fits(ledger.read(number)) for rule in way.gets):
+                    self.add(ledger.path(number), way, now)
+                    noted.setdefault(number, []).append(way.name)
+                with self._database() as database:
+                    database.execute("UPDATE followed SET number = MAX(number, ?) WHERE way = ? AND ledger = ?", (number, way.name, place))
+        return noted
 
     def rows(self) -> list[dict[str, Any]]:
         """Every delivery, the oldest first."""

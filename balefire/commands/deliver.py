@@ -75,6 +75,8 @@ def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> 
     said: list[list[str]] = [[]]  # ways that were missing when that was last said
 
     def once() -> None:
+        for number, names in post.follow(ledger_of(screen, None), known, time.time()).items():
+            screen.note(screen.say("deliver.follows", number=number, names=", ".join(names)))
         if (left := sorted({row["channel"] for row in post.rows() if row["status"] == "waiting"} - set(known))) != said[-1]:
             said.append(left)
             if left:

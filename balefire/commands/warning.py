@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from balefire.screen import Screen
-    from records.errors import BalefireError
     from records.store.contract import Store
     from reports.ledger import Ledger
     from reports.requesting import Standing
@@ -123,7 +122,7 @@ def printed(screen: Screen, identity: str, output: Path, forms: tuple[str, ...],
         output,
         forms or FORMATS,
         LANGUAGES if both else (screen.language,),
-        lambda error: screen.fail(error) if forms else screen.note(error.text(screen.language)),
+        screen.fail if forms else screen.unable,
         draft=entry is None,
     )
     _named(screen, told["unit"])
@@ -144,10 +143,11 @@ def printed(screen: Screen, identity: str, output: Path, forms: tuple[str, ...],
 def release(screen: Screen, identity: str, even_so: bool, both: bool, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
     """Sign a warning into the ledger; one whose alert was closed as anything but true only where a person wants it even so."""
     from balefire.identities import who
+    from balefire.posting import posting
     from reports import warned
 
     ledger = ledger_of(screen, folder)
-    with closing(opened(screen)) as store:
+    with closing(opened(screen)) as store, posting(screen, ledger):
         row = warned.one(store, identity)
         if not even_so and ledger.released(row["id"]) is None:
             warned.releasable(store, row)
@@ -159,11 +159,6 @@ def _named(screen: Screen, unit: str) -> None:
     """Say where a page does not tell who issues it."""
     if not unit:
         screen.note(screen.say("warning.nameless"))
-
-
-def _left_out(screen: Screen) -> Callable[[BalefireError], None]:
-    """Say what cannot be printed here, and go on."""
-    return lambda error: screen.note(error.text(screen.language))
 
 
 def _document(screen: Screen, store: Store, row: dict[str, Any]) -> dict[str, Any]:
@@ -205,12 +200,13 @@ def sign(
 
     from records.nesting import iso
     from reports import requesting, warnpage
+    from reports.pages import PAGES
 
     now = time.time_ns()
     with TemporaryDirectory() as into:
 
         def pages() -> list[Path]:
-            return warnpage.write_pages(told, Path(into), warnpage.PAGES, languages, _left_out(screen))
+            return warnpage.write_pages(told, Path(into), PAGES, languages, screen.unable)
 
         entry = warnpage.release(ledger, lambda: signing(screen, ledger, keys), told, pages, by, now)
     requesting.record(store, entry)
