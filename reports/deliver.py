@@ -11,6 +11,7 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -115,21 +116,22 @@ class Post:
             made.append(identity)
         return made
 
-    def follow(self, ledger: Ledger, known: Mapping[str, Way], now: float) -> dict[int, list[str]]:
-        """Note what was released since this was last asked and is to go by a rule, by itself; the ways that each entry goes. What was released before a way was
-        first known goes none by itself.
+    def follow(self, ledger: Ledger, known: Mapping[str, Way], since: float, now: float) -> dict[int, list[str]]:
+        """Note what was released and is to go by a rule, by itself; the ways that each entry goes. A way that was never followed before gets what was released
+        since then (seconds), every other what was released since it was last looked; so nothing goes twice, and nothing of old by a new rule.
         """
-        numbers, place, noted = ledger.numbers(), str(ledger.root.absolute()), dict[int, list[str]]()
+        place, noted = str(ledger.root.absolute()), dict[int, list[str]]()
         for way in known.values():
             with self._database() as database:
-                database.execute("INSERT OR IGNORE INTO followed VALUES (?, ?, ?)", (way.name, place, numbers[-1] if numbers else 0))
-                ((since,),) = database.execute("SELECT number FROM followed WHERE way = ? AND ledger = ?", (way.name, place))
-            for number in (each for each in numbers if each > since):
-                if any(rule.fits(ledger.read(number)) for rule in way.gets):
-                    self.add(ledger.path(number), way, now)
-                    noted.setdefault(number, []).append(way.name)
+                last = database.execute("SELECT number FROM followed WHERE way = ? AND ledger = ?", (way.name, place)).fetchone()
+            entries = [ledger.read(each) for each in ledger.numbers() if last is None or each > last[0]]
+            for entry in entries:
+                if (last or _moment(entry) > since) and any(rule.fits(entry) for rule in way.gets):
+                    self.add(ledger.path(entry.number), way, now)
+                    noted.setdefault(entry.number, []).append(way.name)
+            if entries:
                 with self._database() as database:
-                    database.execute("UPDATE followed SET number = MAX(number, ?) WHERE way = ? AND ledger = ?", (number, way.name, place))
+                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number))
         return noted
 
     def rows(self) -> list[dict[str, Any]]:
@@ -221,6 +223,11 @@ def _parcel(row: Mapping[str, Any]) -> Parcel:
     for file in files:  # before anything is sent
         opened(file).close()
     return Parcel(str(row["id"]), f"{_title(entry)} ({path.name})", (path, *files), str(row["receiver"]))
+
+
+def _moment(entry: Entry) -> float:
+    """When it was released, seconds."""
+    return datetime.fromisoformat(str(entry.body["time"])).timestamp()
 
 
 def _title(entry: Entry) -> str:

@@ -79,10 +79,9 @@ def release(
 ) -> None:
     """Release a form, its pages and what goes with it, into the ledger."""
     from balefire.identities import who
-    from balefire.posting import posting
 
     person, ledger = who(screen.settings, by), ledger_of(screen, folder)
-    with closing(opened(screen)) as store, posting(screen, ledger):
+    with closing(opened(screen)) as store:
         _sign(screen, store, one(store, identity), ledger, keys, spoken or screen.language, person, as_json, files=files)
 
 

@@ -197,7 +197,6 @@ def release(
 ) -> None:
     """Sign a report and its files into the ledger, or all those whose release was asked for on the dashboard."""
     from balefire.identities import who
-    from balefire.posting import posting
     from balefire.reporting import kept
     from balefire.schedule import repeated
 
@@ -206,7 +205,7 @@ def release(
     ledger = ledger_of(screen, folder)
     if identity is not None:
         told = kept(screen.settings, screen.store).find(identity)
-        with closing(opened(screen)) as store, posting(screen, ledger):
+        with closing(opened(screen)) as store:
             _release(screen, store, ledger, keys, told, lambda: who(screen.settings, by), as_json)
     else:
         repeated(screen, every, lambda: _asked(screen, ledger, keys, by, as_json))
@@ -215,7 +214,6 @@ def release(
 def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as_json: bool) -> None:
     """Print and sign what was asked for, reports, warnings and forms, in the name of who asked; what was changed since is not signed."""
     from balefire.commands import forms, warning
-    from balefire.posting import posting
     from balefire.reporting import kept
     from detectors.lifecycle import TransitionError
     from reports.kept import UnknownError, write_forms
@@ -223,7 +221,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     from reports.requesting import digest, open_requests
 
     reports, settings = kept(screen.settings, screen.store), screen.settings.reports
-    with closing(opened(screen)) as store, posting(screen, ledger):
+    with closing(opened(screen)) as store:
         found = open_requests(store, ledger)
         for each in found:
             try:

@@ -143,11 +143,10 @@ def printed(screen: Screen, identity: str, output: Path, forms: tuple[str, ...],
 def release(screen: Screen, identity: str, even_so: bool, both: bool, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
     """Sign a warning into the ledger; one whose alert was closed as anything but true only where a person wants it even so."""
     from balefire.identities import who
-    from balefire.posting import posting
     from reports import warned
 
     ledger = ledger_of(screen, folder)
-    with closing(opened(screen)) as store, posting(screen, ledger):
+    with closing(opened(screen)) as store:
         row = warned.one(store, identity)
         if not even_so and ledger.released(row["id"]) is None:
             warned.releasable(store, row)
