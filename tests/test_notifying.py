@@ -11,20 +11,23 @@ import warnings
 from dataclasses import replace
 from datetime import time
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from balefire.commands.serve import reporting
+from balefire.screen import Screen
+from balefire.settings import Notify, Send, Settings
 from records.errors import UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from reports.notifying import LISTED, Notifier, Wish, message, targets
 from tests.cli import ROOT, balefire, one
+from tests.shipped import parsed
 from tests.test_store import alert, finding
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from records.store.contract import Store
 
 NOON, NIGHT = 1_795_348_800.0, 1_795_388_400.0  # 2026-11-22, 12:00 and 23:00 UTC
@@ -222,6 +225,18 @@ def test_the_addresses_that_the_docs_show_lead_to_their_services(tmp_path: Path,
     assert asked == [f"{host}:443" for host in ("qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "prod-01.westeurope.logic.azure.com")]
     assert sent == [False] * 4 + [True], "what did not go out is said to be so"
     assert "writes to pump 3" in line
+
+
+def test_where_settings_say_whom_serve_starts_what_sends_and_what_it_prints_goes_nowhere() -> None:
+    assert reporting(Screen(Settings(), "zh", "store"), None) == []
+    told = Settings(delivery=Send(file="ways.yml"), notification=Notify(addresses="notify.secret"))
+    jobs = reporting(Screen(told, "zh", "store"), Path("a.toml"))
+    assert [job.command[1:5] for job in jobs] == [("-m", "balefire", "--settings", "a.toml")] * 2
+    assert [parsed(" ".join(job.command[5:])) for job in jobs] == [
+        ("run", {"every": 60, "file": None, "folder": None, "language": "zh", "as_json": False}),
+        ("notify", {"every": 60, "store": "store", "language": "zh", "as_json": False}),
+    ]
+    assert all(job.spare and job.hushed for job in jobs)
 
 
 def test_the_command_tells_a_real_server(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
