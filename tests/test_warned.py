@@ -79,6 +79,18 @@ def test_the_loop_has_its_order_and_its_times(store: Store) -> None:
     assert broken(store) is None
 
 
+def test_the_receiver_s_people_take_its_steps_and_others_close_where_settings_name_them(store: Store) -> None:
+    name, known = issued(store), {"plant  2": ["bo", "eve"]}
+    with pytest.raises(TransitionError, match="ada does not act for plant 2") as told:
+        warned.step(store, name, "sign", "ada", 1, receivers=known)
+    assert "bo, eve" in told.value.text("zh")
+    for action, by in (("sign", "bo"), ("handle", "eve"), ("feedback", "bo")):
+        warned.step(store, name, action, by, 1, "done", receivers=known)
+    with pytest.raises(TransitionError, match="closed by whoever issued it"):
+        warned.step(store, name, "close", "bo", 1, receivers=known)
+    warned.step(store, name, "close", "ada", 1, receivers=known)
+
+
 def test_a_warning_that_says_nothing_is_refused(store: Store) -> None:
     for colour, title, receiver in (("green", "t", "r"), ("red", " ", "r"), ("red", "t", " ")):
         with pytest.raises(UsageError):

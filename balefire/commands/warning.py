@@ -86,7 +86,7 @@ def _step(action: str) -> None:
 
         with closing(opened(screen)) as store:
             name = warned.one(store, identity)["id"]
-            warned.step(store, name, action, who(screen.settings, by), time.time_ns(), note)
+            warned.step(store, name, action, who(screen.settings, by), time.time_ns(), note, screen.settings.duties.receivers)
             row = warned.one(store, name)
             told = _row(store, row, time.time_ns()) if as_json else {}
         if as_json:
