@@ -6,36 +6,31 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboards import kit
 from dashboards.deciding import plain
 from dashboards.opening import opened
+from dashboards.paper import paper
 from dashboards.releasing import asking, ledger
 from dashboards.serve import UNIT, ZONE
 from records.errors import BalefireError
 from records.wording import LANGUAGES
 from reports import formpage, obliging
-from reports.pages import FORMATS
 
 if TYPE_CHECKING:
     from dashboards.page import Page
     from reports.obliging import Due
 
-HEIGHT: Final = 900
-KINDS_OF_FILE: Final = {"pdf": "application/pdf", "html": "text/html", "json": "application/json"}
-
 
 def preview(page: Page, due: Due) -> None:
-    """One that is open or released, as pages, and its release."""
+    """One as pages, and its release; of one that is released only what was signed is shown, where the ledger is known here."""
+    told, draft = signed(due.row["id"]), False
+    if told is None and due.row["status"] == "released":
+        return
     with st.expander(page.say("duties.preview")):
-        told, draft = signed(due.row["id"]), False
         if told is None:
-            if not due.open:
-                return
             draft = True
             names = {each: page.say(f"handover.name.{each}") for each in LANGUAGES}
             words, place = page.say("duties.preview_language"), LANGUAGES.index(page.language)
@@ -51,8 +46,7 @@ def preview(page: Page, due: Due) -> None:
                 st.caption(plain(error.text(page.language)))
             form = told["form"]
             asking(page, due.row["id"], formpage.seal(told), lambda: obliging.releasable(due, form, time.time_ns()), key="form")
-        files(told, "form", draft=draft)
-        kit.draw("paper", {"html": formpage.rendered(told, "html", draft=draft).decode(), "title": page.say("duties.preview"), "height": HEIGHT}, "form_paper")
+        paper(told, formpage.rendered, told["language"], "form", page.say("duties.preview"), draft=draft)
 
 
 def signed(duty: str) -> dict[str, Any] | None:
@@ -60,12 +54,3 @@ def signed(duty: str) -> dict[str, Any] | None:
     book = ledger()
     entry = book.released(duty) if book else None
     return None if entry is None else entry.body["document"]
-
-
-def files(told: dict[str, Any], key: str, *, draft: bool = False) -> None:
-    """Its pages and its document to take along."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"files_{key}"):
-        for form in FORMATS:
-            called = ".".join(filter(None, ("duty", told["id"], "" if form == "json" else told["language"], form)))
-            content = partial(formpage.rendered, told, form, draft=draft)
-            st.download_button(form.upper(), content, called, KINDS_OF_FILE[form], key=f"{key}_{form}", on_click="ignore")

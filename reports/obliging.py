@@ -280,7 +280,7 @@ def release(
                 raise StoreError("duty.changed", id=due.row["id"][:12])
             releasable(stored, told["form"], now)
             entry = ledger.release(key, told, pages(told), by=name(by), time=iso(now), kind="duty")
-        return _recorded(store, stored, entry, by, now)
+        return recorded(store, stored, entry, by, now)
 
 
 def releasable(due: Due, told: Mapping[str, str], now: int) -> None:
@@ -295,7 +295,7 @@ def releasable(due: Due, told: Mapping[str, str], now: int) -> None:
         raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])
 
 
-def _recorded(store: Store, due: Due, entry: Entry, by: str, now: int) -> str:
+def recorded(store: Store, due: Due, entry: Entry, by: str, now: int) -> str:
     """Note in the store what was signed; its receipt."""
     kept: dict[str, str] = entry.body["document"]["form"]
     values = {"status": "released", "fields": _text(kept), "released": now, "receipt": str(entry.receipt)}

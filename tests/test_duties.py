@@ -750,6 +750,7 @@ def test_a_form_is_a_document_in_the_language_that_a_person_chose_asked_for_on_t
 ) -> None:
     from dashboards.serve import LEDGER
     from records.store import open_store
+    from reports import formpage, requesting
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
 
@@ -802,4 +803,11 @@ def test_a_form_is_a_document_in_the_language_that_a_person_chose_asked_for_on_t
     assert not [button for button in page.button if str(button.key).startswith("form_")], "nothing is left to be asked for"
     seen = opened("duties", where, monkeypatch, lang="en", agency="cyberspace")
     assert [str(each.key) for each in seen.get("download_button")][:3] == ["seen_0_html", "seen_0_pdf", "seen_0_json"]
+    obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points", "cause": "a new host", **SAID}, "bo")
+    other = formpage.document(store, due_of(store, "cn-industry-data/report"), "Water works", "en", "Asia/Shanghai")
+    requesting.ask_for(store, ledger, other["id"], formpage.seal(other), "ada")
+    ledger.release(keys.load(tmp_path / "keys", public, WORDS), other, (), by="ada", time=datetime.now(UTC).isoformat(), kind="duty")
+    assert due_of(store, "cn-industry-data/report").open, "who signed it was cut off before the store knew"
+    assert balefire("report", "release", "--asked").exit_code == 0
+    assert due_of(store, "cn-industry-data/report").row["receipt"] == str(ledger.read(3).receipt)
     store.close()

@@ -307,6 +307,7 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
         page.button(key="warning_step").click().run()
         assert warned.one(store, chosen)["status"] == status
     page.selectbox(key="warning").set_value(chosen).run()
+    assert say("warning.page.draft", language) in sent(page), "seen before its release is asked for"
     page.button(key="release_ask").click().run()
     (told,) = lines("report", "release", "--asked", "--store", where)
     assert (told["id"], len(told["files"]) >= 1) == (chosen, True)

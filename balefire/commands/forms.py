@@ -103,6 +103,19 @@ def sign_asked(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, 
     return True
 
 
+def make_up(store: Store, ledger: Ledger) -> None:
+    """Note in the store what was asked for and signed where that was cut off before."""
+    from records.nesting import period
+    from reports.obliging import all_due, recorded
+    from reports.requesting import standings
+
+    asked = standings(store)
+    for due in all_due(store) if asked else ():
+        if due.row["id"] in asked and due.row["status"] == "open" and (entry := ledger.released(due.row["id"])):
+            signed = period(str(entry.body["time"]))
+            recorded(store, due, entry, str(entry.body["by"]), signed[0] if signed else time.time_ns())
+
+
 def _sign(
     screen: Screen,
     store: Store,

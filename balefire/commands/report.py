@@ -222,6 +222,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
 
     reports, settings = kept(screen.settings, screen.store), screen.settings.reports
     with closing(opened(screen)) as store:
+        forms.make_up(store, ledger)
         found = open_requests(store, ledger)
         for each in found:
             try:

@@ -14,16 +14,17 @@ import streamlit as st
 from dashboards import counting, kit
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
-from dashboards.formpage import files, preview, signed
+from dashboards.formpage import preview, signed
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
+from dashboards.paper import files
 from dashboards.serve import UNIT
 from dashboards.warning import warnings
 from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.nesting import period
 from records.wording import say
-from reports import audience, forming, obliging, warned
+from reports import audience, forming, formpage, obliging, warned
 from reports.agencies import AGENCIES
 from reports.dutybook import class_named, incident_classes, levels
 from reports.suggesting import suggested
@@ -101,7 +102,7 @@ def seen_by(page: Page, agency: str, called: str) -> None:
         rows = [[each["titles"][key], text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
         kit.draw("table", {"title": f"{each['title']} · {each['case']}", "note": each["basis"], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
         if (document := signed(each["id"])) is not None:
-            files(document, f"seen_{number}")
+            files(document, formpage.rendered, document["language"], f"seen_{number}")
 
 
 def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
