@@ -1,4 +1,4 @@
-"""Requests to release a report, a warning, a form: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
+"""Requests to release a report, warning or form: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
 
 A request is a decision in the audit trail, no more: the process that serves browsers has neither the private key nor its passphrase.
 """
