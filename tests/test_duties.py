@@ -605,7 +605,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert one("alert", "close", "al1", "--verdict", "true", "--by", "ada", "--store", where)["verdict"] == "true"
     (waiting,) = lines("duty", "list", "--store", where)
     assert (waiting["status"], waiting["by"]) == ("ungraded", "ada")
-    for language, words in (("en", "was confirmed by ada 0 s ago"), ("zh", "尚未定级")):
+    for language, words in (("en", "was confirmed by ada "), ("zh", "尚未定级")):
         assert words in balefire("duty", "list", "--store", where, "--language", language).stdout
     suggestion = one("duty", "grade", "al1", "--outage", "70", "--store", where)
     assert (suggestion["suggestion"]["level"], suggestion["duties"]) == ("major", [])
