@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 LEAD: Final = 2 * WINDOW  # before that up to which all is stored it begins once more: of a window amid which it begins it sees but a part
+SOON: Final = 2 * SECOND  # by when one that has begun has told what time it is: nothing is lost by that
 TABLES: Final = {"activity": "activities", "point": "points", "coverage": "coverage"}
 
 
@@ -40,6 +41,7 @@ class Absence:
         self._since = self._until = 0  # from when on not all is stored, 0 where that is told or nobody was before; up to when all is
         self._began = 0  # where nothing was stored before: when the first listened, by the clock of this machine
         self._run = ""
+        self._cut = False  # whether the one before was killed
         self.again = False  # whether what was heard before comes once more: rows of it that are stored stay as they are
         self._amid = True  # whether the window amid which that begins, or the one behind it, is still open
 
@@ -53,6 +55,7 @@ class Absence:
             self._until = self._whole_by(told)
             self._began = told["began"]
             self._since = self._until or self._began
+            self._cut = told["running"]
             how = "again" if self.again else "killed" if told["running"] else "ended"
             self._note(text(f"cli.watch.{how}", since=both(self._since) if self._since else text("cli.watch.first")))
         self._began = self._began or time.time_ns()
@@ -97,9 +100,12 @@ class Absence:
         """The batch, whose first window tells how long nobody listened before this one `began` to hear."""
         if not batch.coverage.num_rows:
             return batch
-        absent, self._since = (began or 0) - self._since if self._since else 0, 0
+        since, self._since = self._since, 0
+        absent = (began or 0) - since if since else 0
         if absent <= 0:
             return batch
+        if self._cut and absent > SOON:
+            self._note(text("cli.watch.missing", since=both(since), until=both(began or 0)))
         times = batch.coverage.column("@timestamp")
         told = batch.coverage.column("absent")
         more = compute.max_element_wise(told, absent / SECOND)  # what the listener tells of itself is a part of it

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from sensors.relay import TURN_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-TURN_S: Final = 0.0005  # a kernel that returns waits no longer than this for its turn; Python's default would be ten batches
 PAUSE_S: Final = 0.05  # between looks at whether to stop
 COMMIT_S: Final = 1.5  # what goes on without end is handed on as often as this; where it pauses, sooner
 PAUSED_S: Final = 1.0

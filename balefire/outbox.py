@@ -12,10 +12,11 @@ from records.errors import StoreError
 from records.store.contract import AWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from records.errors import BalefireError
+    from records.model import Alert
     from records.store.contract import Commit, Store
 
 T = TypeVar("T")
@@ -26,12 +27,14 @@ FULL: Final = "store.full"
 
 
 class Outbox:
-    """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run; `note` and `problem` are told what happens.
+    """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run, of which people may have heard; `note` and `problem`
+    are told what happens.
 
-    `patient`: whether to wait where the disk of a store on this machine is full.
+    `held` is given what has to wait, and returns the alerts of which it has told people. `patient`: whether to wait where the disk of a store on this machine
+    is full.
     """
 
-    def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit], object]) -> None:
+    def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit, bool], object]) -> None:
         self._spool = store.spool
         self._deliver = deliver
         self._deliver_left = deliver_left
@@ -42,6 +45,7 @@ class Outbox:
         self._stopped = self.patient = False
         self.problem: Callable[[BalefireError], None] = lambda _: None
         self.note: Callable[[str, dict[str, object]], None] = lambda _key, _values: None
+        self.held: Callable[[Commit], Sequence[Alert]] = lambda _: ()
 
     @property
     def away(self) -> bool:
@@ -83,6 +87,8 @@ class Outbox:
         self._waiting.append(path)
         if time.monotonic() - self._tried > RETRY_S or self._away is None:
             self._drain()
+        if path in self._waiting:
+            self._spool.tell(path, self.held(commit))
 
     def _deliver_here(self, commit: Commit) -> None:
         """Write to a store on this machine, as soon as there is room."""
@@ -95,6 +101,7 @@ class Outbox:
                     raise
                 if self._stopped:
                     raise _lost(commit, error) from error
+                self.held(commit)
                 if said is None or time.monotonic() - said >= TELL_S:
                     said = time.monotonic()
                     self.note("cli.spool.held", {"problem": error})
@@ -122,6 +129,7 @@ class Outbox:
                 return None
             if self._stopped:
                 raise _lost(commit, full) from full
+            self.held(commit)
             if said is None or time.monotonic() - said >= TELL_S:
                 said = time.monotonic()
                 self.note("cli.spool.full", {"problem": full})
@@ -149,9 +157,9 @@ class Outbox:
     def _drain(self) -> bool:
         """Deliver what waits, in order, until the store is away; whether nothing waits any more."""
         delivered = 0
-        for queue, deliver in ((self._left, self._deliver_left), (self._waiting, self._deliver)):
+        for queue in (self._left, self._waiting):
             while queue:
-                if not self._delivered(queue[0], deliver):
+                if not self._delivered(queue[0], left=queue is self._left):
                     return False
                 queue.pop(0)
                 delivered += 1
@@ -160,11 +168,15 @@ class Outbox:
             self.note("cli.spool.back", {"count": delivered})
         return True
 
-    def _delivered(self, path: Path, deliver: Callable[[Commit], object]) -> bool:
+    def _delivered(self, path: Path, left: bool) -> bool:
         assert self._spool is not None  # noqa: S101 - only what is in a spool waits
         self._tried = time.monotonic()
         try:
-            deliver(self._spool.take(path))
+            commit = self._spool.take(path)
+            if left:
+                self._deliver_left(commit, self._spool.is_told(path))
+            else:
+                self._deliver(commit)
         except StoreError as error:
             if error.key == "spool.corrupt":
                 self.problem(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
 import time
 from collections import Counter
 from contextlib import suppress
@@ -24,6 +23,7 @@ from balefire.resuming import Resuming
 from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
+from balefire.telling import Telling
 from detectors import alerts, forgetting
 from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
@@ -36,11 +36,13 @@ from detectors.rulebook import versions
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
 from records.errors import BalefireError, InputError, StoreError
+from records.lean import peak_kib
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
 from records.store.columns import newest_in
 from records.store.contract import Commit, again
+from sensors.apart import Apart, pays
 from sensors.context import with_context
 from sensors.coverage import Totals
 from sensors.sensor import Sensor
@@ -119,7 +121,7 @@ class Replay:
         self.store = store
         self.progress = progress
         self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
-        self.raised: Callable[[Alert], None] = lambda _: None  # … and who is to hear of an alert that is new to this run
+        self.telling = Telling()
         self.alerts: dict[str, Alert] = {}
         self.severities: Counter[str] = Counter()  # of all alerts that it touched
         self.assets: dict[str, Asset] = {}
@@ -130,6 +132,7 @@ class Replay:
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
         self.refused = 0  # rows that the store cannot hold
         self.outbox = Outbox(store, self._deliver, self._deliver_left)
+        self.outbox.held = self.telling.held
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.knows = False  # … or did once
@@ -142,13 +145,13 @@ class Replay:
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
-        self._told: set[str] = set()  # alerts that somebody has heard of
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
         self._judging: dict[str, list[Detector]] = {}
         self._resuming = Resuming(store, plan.observer if plan.resume else None, self._learned, lambda text: self.note(text))
         self._let_go = b""  # what the store keeps of `forgotten`
         self._absence = Absence(store, plan.observer if plan.resume else None, lambda text: self.note(text))
+        self._apart_kib = 0  # the most memory that a process beside this one had
         self._baseline = ""  # the version of what was learned
         self._own: dict[str, int] = {}  # by key, as severe as if the store had been empty: what is counted is this run's alone
 
@@ -160,14 +163,15 @@ class Replay:
         self._learn()
         self.knows = any(self.store.state(name) for name in LEARNING)
         self._newest = self.store.newest()
+        _, self.telling.suppressions = self.store.suppressions()
         self._let_go = self.store.state(forgetting.STATE) or forgetting.kept(())
         ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
         try:
             inputs = self._captures(ruling)
             self.outbox.finish()
+            self.forgotten = forgetting.forgotten(self.store)  # not where it failed: a store that is away would hide why
         finally:
             self.disabled = ruling.version.disabled
-            self.forgotten = forgetting.forgotten(self.store)
             ruling.close()
             self.names.close()
             self.keeping.close()
@@ -202,11 +206,14 @@ class Replay:
                 inputs.append(self._capture(capture, self._sensor(capture), ruling))
         return inputs
 
-    def _sensor(self, capture: Capture) -> Sensor:
+    def _sensor(self, capture: Capture) -> Sensor | Apart:
         def observer() -> str:
             return self.plan.observer_of(capture)
 
-        return Sensor(observer, self.plan.site, capture.name, capture=(lambda: capture.sha256) if self.plan.observer else "")
+        salt = (lambda: capture.sha256) if self.plan.observer else ""
+        if pays(capture):
+            return Apart(observer, self.plan.site, capture, salt, marked=bool(self.plan.keep.mebibytes))
+        return Sensor(observer, self.plan.site, capture.name, capture=salt)
 
     def _learn(self) -> None:
         """Teach fresh detectors; what they know then replaces what the store kept."""
@@ -250,7 +257,7 @@ class Replay:
                 detector.restore(old.state())
         return fresh
 
-    def _capture(self, capture: Capture, sensor: Sensor, ruling: Ruling) -> dict[str, Any]:
+    def _capture(self, capture: Capture, sensor: Sensor | Apart, ruling: Ruling) -> dict[str, Any]:
         """One capture, in bounded commits; its entry of `inputs`. The engine is ahead while what it gave is judged and stored."""
         before = len(self.errors)
         waiting, judges = Waiting(), self._judging
@@ -289,26 +296,31 @@ class Replay:
         assets = placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant)
         self._commit(waiting, ruling, history, sensor, assets, last=True)
         self.keeping.thin(aged=True)
+        self._apart_kib = max(self._apart_kib, sensor.peak_kib if isinstance(sensor, Apart) else 0)
         totals = sensor.totals
         self.names.mark(totals.unknown)
         self.tally.add(totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, totals, error)
 
-    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
+    def _listen(self, capture: Capture, sensor: Sensor | Apart, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
         """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
         if capture.error is not None:
             self.errors.append(capture.error)
             return
-        source = open_capture(capture, marks)
         due = due_of(capture.pipe) if capture.pipe else lambda: False
 
         def asked() -> bool:
             check()
             return due() or self._stopped
 
+        if isinstance(sensor, Apart):
+            source, heard = sensor, sensor.listen(marks, check)
+        else:
+            source = open_capture(capture, marks)
+            heard = sensor.listen(source, asked)
         try:
-            for batch in sensor.listen(source, asked):
+            for batch in heard:
                 yield marked(batch, capture, source.error)
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)
@@ -320,7 +332,7 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = (), last: bool = False) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor | Apart, assets: tuple[Asset, ...] = (), last: bool = False) -> None:
         """What waits is on its way to the store: written now, or when the store is back."""
         self.names.ask(sensor.unknown, self.keeping.keeper(history), last)
         evidence = self.keeping.of(history, waiting.findings)
@@ -342,7 +354,7 @@ class Replay:
         self.conflicts += () if self._absence.again else written.conflicts  # there, packets are numbered anew
         self.refused += written.refused
         self.assets |= {asset.id: asset for asset in commit.assets}
-        self._tell(commit)
+        self.telling.stored(commit, self._touched)
         self._touched |= {finding.alert for finding in commit.findings if finding.alert}
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
@@ -353,18 +365,11 @@ class Replay:
         if commit.evidence:
             self.keeping.thin()
 
-    def _deliver_left(self, given: Commit) -> None:
-        """Write what an earlier run could not, and has told nobody of."""
+    def _deliver_left(self, given: Commit, told: bool) -> None:
+        """Write what an earlier run could not; people hear of it unless they were told then."""
         commit, _ = self._written(given)
-        self._tell(commit)
-
-    def _tell(self, commit: Commit) -> None:
-        """Of alerts that are new to this run, once."""
-        shown = {finding.alert for finding in commit.findings if not finding.suppressions} - self._touched - self._told
-        for alert in commit.alerts:
-            if alert.id in shown:
-                self._told.add(alert.id)
-                self.raised(alert)
+        if not told:
+            self.telling.stored(commit, self._touched)
 
     def _written(self, given: Commit) -> tuple[Commit, Written]:
         """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
@@ -379,8 +384,8 @@ class Replay:
         """What to write: the findings in their order, marked by suppressions, new ones folded into the alerts as they are stored now."""
         findings = given.findings
         taken = self.store.taken({finding.id for finding in findings})
-        judged, suppressions = self.store.suppressions()
-        marked = mark(findings, suppressions, known_activities(self.store, given.batch.activities))
+        judged, self.telling.suppressions = self.store.suppressions()
+        marked = mark(findings, self.telling.suppressions, known_activities(self.store, given.batch.activities))
         known = sorted(self.store.alerts_of({finding.key for finding in findings}), key=lambda alert: (alert.first, alert.id))
         folded = alerts.fold([finding for finding in marked if finding.id not in taken], known)
         homes = taken | {finding.id: finding.alert for finding in folded.findings}
@@ -411,7 +416,7 @@ class Replay:
             "assets": len(self.assets),
             "evidence": {name: getattr(self.keeping, name) for name in ("findings", "packets", "missing", "thinned")},
             "elapsed_s": round(elapsed, 3),
-            "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "peak_mib": round((peak_kib() + self._apart_kib) / 1024, 1),
         }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboards import kit
 from dashboards.access.visitor import visitor
 from dashboards.keys import keys
 from dashboards.navigation import places
@@ -43,6 +44,7 @@ st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
 if seen is None:
     ended()
 else:
+    kit.leave()
     if st.query_params.get("view") != "wall" and seen.may("read"):
         keys(code)
     chosen.run()

@@ -19,7 +19,6 @@ import streamlit as st
 
 from dashboards import evidence, kit
 from dashboards.normal import before
-from dashboards.queries import rows
 from dashboards.reference import object_words
 from dashboards.serve import MEBIBYTES
 from detectors.phrases import error
@@ -137,7 +136,7 @@ def mark(page: Page, found: Detail, packet: Taken, fields: list[Row]) -> None:
     """
     if not any(each["file"] == packet.file and each["packet"] == packet.number for each in found.packets):
         return
-    about = [row for row in rows(found.activities) if row["ot.value"] is not None and packet.number in (row["ot.packet.first"], row["ot.packet.last"])]
+    about = [row for row in found.activities if row["ot.value"] is not None and packet.number in (row["ot.packet.first"], row["ot.packet.last"])]
     matching = [leaf for leaf in _leaves(fields[-1]) if about[0]["ot.value"] in _numbers(leaf, packet.packet.octets)] if about and fields else []
     if matching:
         known = [value for _time, low, high, _last in before(page.store, about[0]) for value in (low, high)]

@@ -19,7 +19,7 @@ LETTERS: Final = {
     "reports": "p", "audit": "u",
 }  # fmt: skip
 GENERAL: Final = (("?", "help"), ("/", "search"), ("j", "down"), ("k", "up"), ("Enter", "open"), ("x", "choose"))
-BUTTONS: Final = (("a", "acknowledge"), ("e", "evidence"), ("w", "whole"))  # these stand on their buttons, too
+BUTTONS: Final = (("o", "worst"), ("n", "new"), ("h", "handover"), ("a", "acknowledge"), ("e", "evidence"), ("w", "whole"))  # these stand on their buttons, too
 OWN: Final = ".st-key-alert_after"  # where a page has this, j and k are its own
 
 

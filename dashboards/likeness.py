@@ -30,7 +30,7 @@ def strip(page: Page, found: Detail) -> None:
     alert = found.alert
     times = int(alert["first"]), int(alert["last"])
     looked = Span(times[0] - LOOKED_BACK, times[1] + AFTER)
-    told = kept(page.store, ("activity", "point", "coverage"), _normal, looked, queries.rows(found.activities), *times)
+    told = kept(page.store, ("activity", "point", "coverage"), _normal, looked, found.activities, *times)
     data: dict[str, Any] = {
         "title": page.say("normal.title"),
         "note": "",
@@ -39,7 +39,7 @@ def strip(page: Page, found: Detail) -> None:
         "normalTitle": page.say("normal.normal") if words else "",
     }
     if told is None:
-        addressed = bool(found.activities["destination.ip"].any()) if len(found.activities) else False
+        addressed = any(row["destination.ip"] for row in found.activities)
         data["lines"] = [page.say("normal.no_effect" if addressed else "normal.nothing")]
     else:
         since = f"{page.clock.short_day(told.since)} {page.clock.minute(told.since)}"

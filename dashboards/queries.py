@@ -314,7 +314,7 @@ class Detail:
     alert: dict[str, Any]
     finding: dict[str, Any] | None
     findings: int
-    activities: pd.DataFrame
+    activities: list[dict[str, Any]]
     activity_count: int
     packets: list[dict[str, Any]]
     trail: list[dict[str, Any]]
@@ -327,12 +327,12 @@ def detail(store: Store, identity: str) -> Detail | None:
     if alert is None:
         return None
     span = Span(int(alert["first"]), int(alert["last"]) + 1)
-    found = frame(store.read("finding", span.query(Match("alert", str(alert["id"])), "-severity", _MOST_FINDINGS)))
+    found = listed(store.read("finding", span.query(Match("alert", str(alert["id"])), "-severity", _MOST_FINDINGS)))
     told = trail(store, str(alert["id"]))
     hidden = store.count("finding", Query(where=And((Match("key", str(alert["key"])), Exists("suppressions")))))
-    if found.empty:
-        return Detail(alert, None, 0, _frame({}), 0, [], told, hidden)
-    worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]))
+    if not found:
+        return Detail(alert, None, 0, [], 0, [], told, hidden)
+    worst = sorted(found, key=lambda row: (-row["severity"], row["time"]))
     lists: list[list[str]] = [row["activities"] or [] for row in worst]
     named = list(dict.fromkeys(name for each in lists for name in each))
     packets: list[dict[str, Any]] = [packet for row in worst for packet in json.loads(row["packets"] or "[]")]
@@ -362,11 +362,11 @@ def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
     return store.get("alert", str(finding["alert"])) if finding.get("alert") else None
 
 
-def _activities(store: Store, about: Span, identities: list[str]) -> pd.DataFrame:
+def _activities(store: Store, about: Span, identities: list[str]) -> list[dict[str, Any]]:
     """These activities by time. They lie about the findings' own times, most of them very near, which spares the store from looking everywhere."""
-    where, found = Or(tuple(Match("id", identity, cased=True) for identity in identities)), _frame({})
+    where, found = Or(tuple(Match("id", identity, cased=True) for identity in identities)), list[dict[str, Any]]()
     for near in _NEAR if identities else ():
-        found = frame(store.read("activity", Span(about.since - near, about.until + near).query(where, "@timestamp", len(identities))))
+        found = listed(store.read("activity", Span(about.since - near, about.until + near).query(where, "@timestamp", len(identities))))
         if len(found) == len(identities):
             break
     return found

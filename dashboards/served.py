@@ -18,6 +18,7 @@ from dashboards.access.gate import Gate
 from dashboards.opening import look
 from dashboards.scripts import Scripts
 from dashboards.serve import HERE, HOSTS, READY
+from dashboards.shell import Shell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -48,5 +49,10 @@ app = App(
     HERE / "app.py",
     lifespan=ready,
     routes=[*login.ROUTES, *oidc.ROUTES, *api.ROUTES, *measures.ROUTES],
-    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False), Middleware(Gate), Middleware(Scripts)],
+    middleware=[
+        Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False),
+        Middleware(Gate),
+        Middleware(Shell),
+        Middleware(Scripts),
+    ],
 )

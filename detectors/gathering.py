@@ -76,20 +76,24 @@ def timespan(correlation: Correlation, language: str) -> str:
     return say(f"detectors.timespan.{unit}", language, count=count)
 
 
-def told(correlation: Correlation, firing: Firing, completing: Row, language: str) -> str:
-    """What happened, as a sentence or several."""
+def told(correlation: Correlation, firing: Firing, completing: Row) -> tuple[str, str]:
+    """What happened, as a sentence or several, in both languages."""
     sentences = point_sentence if correlation.table is POINT else sentence
-    field = ", ".join(getattr(one, language) for one in correlation.measured)
-    return say(
-        f"detectors.together.{correlation.kind}",
-        language,
-        measure=number(firing.measure),
-        timespan=timespan(correlation, language),
-        field=field,
-        percentile=correlation.percentile,
-        last=sentences(completing, language),
-        each=(" " if language == "en" else "").join(sentences(row, language) for row in _firsts(firing)),
+    firsts = _firsts(firing)
+    english, chinese = (
+        say(
+            f"detectors.together.{correlation.kind}",
+            language,
+            measure=number(firing.measure),
+            timespan=timespan(correlation, language),
+            field=", ".join(getattr(one, language) for one in correlation.measured),
+            percentile=correlation.percentile,
+            last=sentences(completing, language),
+            each=(" " if language == "en" else "").join(sentences(row, language) for row in firsts),
+        )
+        for language in LANGUAGES
     )
+    return english, chinese
 
 
 def _firsts(firing: Firing) -> list[Row]:

@@ -6,9 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from detectors.baseline.numbering import Encoded
 from detectors.phrases import listed_sentence, who
 from detectors.rulebook.techniques import techniques_of
 from detectors.telling import identity
@@ -176,7 +178,8 @@ def keep(witnesses: list[Witness], one: Witness) -> None:
 
 def among(rows: pa.Table, name: str, words: Iterable[str]) -> Any:
     """Where the column has one of these words; absence is none."""
-    return compute.is_in(rows[name], pa.array(list(words)))
+    wanted, (there, places) = frozenset(words), Encoded.of(rows).column(name)
+    return pa.array(np.array([word in wanted for word in there], bool)[places])
 
 
 def witnesses(told: Iterable[Sequence[Any]]) -> list[Witness]:

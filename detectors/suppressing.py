@@ -46,15 +46,15 @@ OFFERED: Final = (
 _INSTEAD: Final = {"source.mac": "source.ip", "destination.mac": "destination.ip", "detector": "rule"}  # asked for only without the other
 
 
-def known_activities(store: Store, fresh: pa.Table | None = None) -> Activities:
-    """The activities of a store, and of rows that are about to be written to it, as matching asks for them."""
+def known_activities(store: Store | None, fresh: pa.Table | None = None) -> Activities:
+    """The activities of a store, where it is there, and of rows that are about to be written to it, as matching asks for them."""
 
     def read(identities: Sequence[str], since: int, until: int) -> pa.Table:
         rows = arrow_schema(ACTIVITY).empty_table() if fresh is None else conform(ACTIVITY, fresh)
         compute: Any = pc  # its stubs leave types open
         new = rows.filter(compute.is_in(rows.column("id"), pa.array(identities, pa.string())))
         missing = set(identities).difference(new.column("id").to_pylist())
-        old = [store.read("activity", Query(since=since, until=until, ids=tuple(missing)))] if missing else []
+        old = [store.read("activity", Query(since=since, until=until, ids=tuple(missing)))] if missing and store else []
         return pa.concat_tables([new, *old])
 
     return read

@@ -88,7 +88,7 @@ class Teller:
     def together(self, rule: Rule, correlation: Correlation, firing: Firing, completing: Row, terms: tuple[Term, ...]) -> Finding:
         """The finding of rows that came to enough."""
         english, chinese = gathering.words(correlation, firing, completing)
-        words = Words(english, chinese, (told(correlation, firing, completing, "en"), told(correlation, firing, completing, "zh")))
+        words = Words(english, chinese, told(correlation, firing, completing))
         group = dict(zip(correlation.group, firing.group, strict=True))
         times = plain(_columns(firing.rows, ("@timestamp", "event.start", "event.end")))
         span = (min(map(_start, times)), max(map(_end, times)))

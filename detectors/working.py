@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 DAYS: Final = 30  # that are looked back
-_STEP: Final = 5 * MINUTE  # in which something was seen, or nothing; where all there is is short, a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,13 @@ class Window:
 def window(store: Store, begins: Sequence[str], zone: tzinfo, newest: int) -> Window:
     """The whole shifts of the 30 days before the newest packet, since the first of them whose beginning somebody may have seen."""
     until = newest + 1
-    seen = _seen(store, Span(newest - DAYS * DAY, until), _STEP)
+    seen = _seen(store, Span(newest - DAYS * DAY, until))
     since = max(until - DAYS * DAY, seen[0]) if seen else until
     edges = [edge for edge in starts(begins, zone, since, until) if since <= edge <= until]
     if len(edges) < 2:
         whole = Span(since, until)
-        return Window(since, until, (since,), _within(whole, _seen(store, whole, MINUTE), MINUTE), 1.0, False)
-    parts = [(span.length, _within(span, seen, _STEP)) for span in (Span(*ends) for ends in pairwise(edges))]
+        return Window(since, until, (since,), _within(whole, seen), 1.0, False)
+    parts = [(span.length, _within(span, seen)) for span in (Span(*ends) for ends in pairwise(edges))]
     return Window(edges[0], edges[-1], tuple(edges[:-1]), sum(part for _, part in parts), sum(part / length for length, part in parts), True)
 
 
@@ -71,14 +70,14 @@ def _moment(day: date, begin: str, zone: tzinfo) -> int:
     return int(datetime.combine(day, time.fromisoformat(begin), zone).timestamp()) * SECOND
 
 
-def _seen(store: Store, span: Span, step: int) -> list[int]:
-    """The beginnings of the steps of a span in which there were packets, in order."""
-    found = store.histogram("coverage", span.query(), Histogram(step, total="packets"))
+def _seen(store: Store, span: Span) -> list[int]:
+    """The beginnings of the minutes of a span in which there were packets, in order."""
+    found = store.histogram("coverage", span.query(), Histogram(MINUTE, total="packets"))
     times, totals = (cast("list[int]", found.column(name).cast(pa.int64()).to_pylist()) for name in ("time", "total"))
     return sorted(moment for moment, total in zip(times, totals, strict=True) if total)
 
 
-def _within(span: Span, seen: Sequence[int], step: int) -> int:
+def _within(span: Span, seen: Sequence[int]) -> int:
     """How much of a span was seen, nanoseconds."""
-    first = bisect_right(seen, span.since - step)
-    return sum(min(moment + step, span.until) - max(moment, span.since) for moment in seen[first : bisect_left(seen, span.until)])
+    first = bisect_right(seen, span.since - MINUTE)
+    return sum(min(moment + MINUTE, span.until) - max(moment, span.since) for moment in seen[first : bisect_left(seen, span.until)])

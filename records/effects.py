@@ -78,7 +78,7 @@ EFFECTS: Final = (
     Effect("diagnostics.read", "diagnose", False, "", "read diagnostics", "读取诊断"),
     Effect("diagnostics.reset", "diagnose", True, "T0872", "clear counters or logs", "清除诊断记录"),
     Effect("test", "diagnose", False, "", "test or keep alive", "链路测试"),
-    Effect("data.exchange", "report", False, "", "cyclic data exchange", "周期数据交换"),
+    Effect("data.exchange", "report", False, "", "data exchange", "数据交换"),
     Effect("error.report", "report", False, "", "report an error", "上报错误"),
     Effect("unknown", "unknown", True, "", "unknown operation", "未知操作"),
 )

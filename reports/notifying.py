@@ -84,7 +84,12 @@ class Notifier:
         rows += reminders(store, int(now * 1e9))
         return {name: self._tell(name, store, rows, now) for name in self._targets}
 
-    def _tell(self, target: str, store: Store, rows: Sequence[Mapping[str, Any]], now: float) -> int:
+    def tell(self, alerts: Sequence[Mapping[str, Any]], now: float) -> dict[str, int]:
+        """The same of alerts that wait for a store that is away."""
+        rows = [alert for alert in alerts if alert["severity"] >= self._wish.least]
+        return {name: self._tell(name, None, rows, now) for name in self._targets}
+
+    def _tell(self, target: str, store: Store | None, rows: Sequence[Mapping[str, Any]], now: float) -> int:
         with closing(sqlite3.connect(self._file, timeout=300, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")  # of two who look at once, the second finds it told
             known = dict(database.execute("SELECT alert, severity FROM told WHERE target = ?", (target,)).fetchall())
@@ -99,7 +104,7 @@ class Notifier:
             if now < due:
                 return -1
             shown = [row for row in _ordered(told)[:LISTED] if "name" not in row]
-            if not self._targets[target](*message(told, self._language, sites_of(store, shown))):
+            if not self._targets[target](*message(told, self._language, sites_of(store, shown) if store else {})):
                 again = now + PAUSES[min(tries, len(PAUSES) - 1)]
                 database.execute("INSERT OR REPLACE INTO failing VALUES (?,?,?)", (target, tries + 1, again))
                 database.execute("COMMIT")

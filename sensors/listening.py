@@ -9,8 +9,6 @@ It is a process of its own, so that nothing that judges or stores ever keeps a p
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import io
 import itertools
 import json
@@ -26,9 +24,11 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from records.errors import BalefireError, UsageError
+from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
-from sensors.recording import Recording
+from sensors.pipes import OCTETS, widen
+from sensors.recording import LEAST, Recording
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -44,7 +44,6 @@ TICK_S: Final = 1.0
 WAIT_MS: Final = 100
 PAUSE_S: Final = 0.005  # where packets wait for those of other interfaces
 READER_S: Final = 60.0  # that it waits at its end for whoever judges
-PIPE: Final = 1 << 20  # octets that the pipe holds, if the kernel lets it
 
 
 class Listening:
@@ -55,8 +54,9 @@ class Listening:
         self._head = io.BytesIO()
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
-        self._described, self._refused, self._shed = 0, "", 0
-        self._shedding = self.stopped = self.hurried = False
+        self._indexing = Indexing(record) if record else None
+        self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
+        self._shedding = self._pressed = self.stopped = self.hurried = False
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -88,6 +88,8 @@ class Listening:
             self._recording.close()
         self._look()
         self._look_at_recording()
+        if self._indexing is not None:
+            self._indexing.close()
         self._look_at_outlet()
         if left := self._finish():
             say({"unread": f"{left / (1 << 20):,.1f}"})
@@ -106,8 +108,10 @@ class Listening:
         return left
 
     def _may_take(self) -> bool:
-        """Is there room, or somebody to keep it all the same? Else it is left where it is: those who write captures wait, and rings hold what they can."""
-        return self._outlet.has_room() or (self._recording is not None and not self._intake.patient)
+        """Is there room? Else those who write captures wait. A ring is read all the same: what is shed is recorded, where that is wanted, and counted at its
+        time, which what the kernel drops out of a ring that nobody reads is not.
+        """
+        return self._outlet.has_room() or not self._intake.patient
 
     def _statistics(self, last: bool = False) -> bytes:
         """Those of the intake; the first ones also tell for how long nobody listened."""
@@ -125,15 +129,23 @@ class Listening:
         if self._recording is not None:
             self._recording.flush()
             self._tell_recording()
+        if self._indexing is not None:
+            self._indexing.tend()
 
     def _tell_recording(self) -> None:
-        """Say once that the disk refuses, and once that it takes again."""
+        """Say once that the disk refuses, or that others fill it, and once that it takes again, or there is room."""
         if self._recording is not None and self._recording.refused != self._refused:
             self._refused = self._recording.refused
             say({"unrecorded" if self._refused else "recorded": self._refused})
+        if self._recording is not None and self._recording.narrow != self._narrow:
+            self._narrow = self._recording.narrow
+            say({"narrowed" if self._narrow else "widened": str(LEAST)})
 
     def _look_at_outlet(self) -> None:
-        """Say once that there is no room for what is not judged, and once that there is again, and how much was shed."""
+        """Say once that what judges falls behind, that there is no room for what is not judged, and once that there is again, and how much was shed."""
+        if self._outlet.pressed != self._pressed:
+            self._pressed = self._outlet.pressed
+            say({"pressed" if self._pressed else "eased": ""})
         shed = self._outlet.shed.total()
         if shed > self._shed and not self._shedding:
             self._shedding = True
@@ -272,15 +284,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
     runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
-    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, PIPE if intake.patient else HELD)
+    outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, OCTETS if intake.patient else HELD, intake.patient)
     listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
 
     def stop(*_: object) -> None:
         listening.hurried, listening.stopped = listening.stopped, True
 
     signal.signal(signal.SIGTERM, stop)
-    with contextlib.suppress(OSError, AttributeError):  # Linux alone lets it hold more
-        fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+    widen(sys.stdout.fileno())
     try:
         listening.run()
     except BrokenPipeError:  # nobody reads any more

@@ -18,14 +18,15 @@ class Origin:
     @cached_property
     def observer(self) -> str:
         """Its name."""
-        return _said(self._observer)
+        return said(self._observer)
 
     @cached_property
     def salt(self) -> str:
         """Tells its identities from those of others; with the capture's digest, where one observer has several captures."""
-        capture = _said(self._capture)
+        capture = said(self._capture)
         return f"{self.observer}\x1f{capture}" if capture else self.observer
 
 
-def _said(name: Name) -> str:
+def said(name: Name) -> str:
+    """The name itself, asked for where it has to be."""
     return name if isinstance(name, str) else name()

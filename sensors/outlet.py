@@ -1,6 +1,7 @@
 """What a listener hands on, to one reader at a time, who may be slow, or be killed and come again.
 
-So long as the reader does not take what came, it is held, at most `most` octets; what then comes is shed, and told as dropped. Who reads a pipe gets it once.
+So long as the reader does not take what came, it is held, at most `most` octets; what then comes is shed, and told as dropped. Before that, from half of it on,
+a reader that does not catch up is told so (`pressed`), for it knows which conversations only look, and lets go those first. Who reads a pipe gets it once.
 Who comes in by a door (a socket of this machine) gets frames: their length, then whole blocks; none has length 0 but the last. The next reader gets once more
 what the one before got last, for that may have been killed with it in hand. It says up to when all is stored, and when it ends in order.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HELD: Final = 256 << 20
+SLACK: Final = 64  # a reader that has not made the 64th part of that good in a second does not catch up
 AGAIN: Final = 300_000_000_000  # nanoseconds: the window that is open, two before it, and what a store takes
 HELLO: Final = struct.Struct("<q")  # of a reader: up to when all is stored, nanoseconds since the epoch
 LENGTH: Final = struct.Struct("<I")
@@ -40,9 +42,11 @@ class Piece(NamedTuple):
 
 
 class Outlet:
-    """Blocks on their way out. `begin` gives what a capture begins with; another at each call, for what follows is then another capture."""
+    """Blocks on their way out. `begin` gives what a capture begins with; another at each call, for what follows is then another capture. `patient`: nothing is
+    lost where the reader is slow.
+    """
 
-    def __init__(self, begin: Callable[[], bytes], out: int = -1, door: socket.socket | None = None, most: int = HELD) -> None:
+    def __init__(self, begin: Callable[[], bytes], out: int = -1, door: socket.socket | None = None, most: int = HELD, patient: bool = False) -> None:
         self._begin, self._out, self._door, self._most = begin, out, door, most
         self._section, self._interfaces, self._base = begin(), b"", Counter[int]()  # what stands before the pieces
         self._pieces: deque[Piece] = deque()
@@ -51,6 +55,8 @@ class Outlet:
         self._rest, self._sending = memoryview(b""), False  # what goes out now, and whether it is the piece before the next
         self._line: socket.socket | None = None
         self._asked, self._met, self._over = b"", False, False  # what the reader said first; whether it said all of it; whether it has said that it ends
+        self._patient, self._behind = patient, 0  # octets that waited when the reader was last told what was dropped
+        self.pressed = False
         self.shed = Counter[int]()  # packets, by the number of their interface
         if door is not None:
             door.setblocking(False)
@@ -74,6 +80,7 @@ class Outlet:
             self.shed.update(packets_of(octets))
             return
         if self._door is None and not self._rest and not self._pieces and not (self.shed and kind == STATISTICS):
+            self.pressed = False
             sent = self._sent(memoryview(octets))  # the way that nearly all goes: nothing is copied
             self._rest = memoryview(bytes(octets[sent:]))
             self._unsent = len(self._rest)
@@ -146,11 +153,20 @@ class Outlet:
             return False
         piece = self._pieces[self._next]
         self._next, self._sending, octets = self._next + 1, True, piece.octets
-        if piece.kind == STATISTICS and (self._base or piece.shed):
-            octets = retold(octets, piece.shed, self._base)
+        if piece.kind == STATISTICS:
+            self._press()
+            if self._base or piece.shed or self.pressed:
+                octets = retold(octets, piece.shed, self._base, pressed=self.pressed)
         self._rest = memoryview(LENGTH.pack(len(octets)) + octets if self._door is not None else octets)
         self._unsent += len(self._rest) - len(piece.octets)
         return True
+
+    def _press(self) -> None:
+        """Does the reader fall behind? Who came to much that was held for him, and catches up, does not."""
+        behind, half = self._behind, self._most // 2
+        self._behind = self._unsent
+        grows = self._unsent > half and self._unsent > behind - self._most // SLACK
+        self.pressed = not self._patient and (grows or (self.pressed and self._unsent > half // 2))
 
     def _meet(self) -> None:
         """A reader comes, says up to when all is stored, ends in order, or is gone."""
@@ -181,7 +197,8 @@ class Outlet:
         self._next = 0
         head = self._section + self._interfaces
         self._rest, self._met = memoryview(LENGTH.pack(len(head)) + head), True
-        self._unsent = sum(len(piece.octets) for piece in self._pieces) + len(self._rest)
+        self._behind = self._unsent = sum(len(piece.octets) for piece in self._pieces) + len(self._rest)
+        self.pressed = False
 
     def _renew(self) -> None:
         """The reader has judged all that went out, and ends: the next one begins another capture behind it."""
@@ -195,6 +212,7 @@ class Outlet:
             self._line.close()
         self._next -= self._sending
         self._line, self._rest, self._sending, self._asked, self._met, self._over = None, memoryview(b""), False, b"", False, False
+        self.pressed = False
         self._unsent = sum(len(piece.octets) for piece in list(self._pieces)[self._next :])
 
     def _forget(self, before: int) -> None:

@@ -24,6 +24,7 @@ COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, 
 RECEIVED, DROPPED = 4, 7  # … of statistics
 DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
 ABSENT: Final = 0x8002  # … nanoseconds before it in which nobody listened
+PRESSED: Final = 0x8004  # … 1 where whoever reads this falls behind, and is to let go what only looks
 BROKEN: Final = 0x8003  # … what is to be told of a capture that is cut off or corrupt, of which no more comes
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
@@ -75,18 +76,20 @@ class Writer:
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
 
 
-def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0, absent: int = 0, broken: str = "") -> bytes:
+def statistics(
+    number: int, time: int, packets: int, dropped: int, before: int | None = None, dark: int = 0, absent: int = 0, broken: str = "", pressed: bool = False
+) -> bytes:
     """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block.
 
     `before`: what had been dropped when that was told last; the comment says for people what is more. `dark`: nanoseconds since then in which nothing could
     come, for it was down, had no link, or was gone; `absent`: those in which nobody listened. `broken`: what is told of a
-    capture that was (`sensors.broken`).
+    capture that was (`sensors.broken`). `pressed`: whether the reader falls behind.
     """
     body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
     comment = "" if before is None else f"tick; dropped since the last: {dropped - before}"
     comment += f"; down, without a link or gone for {dark / 1e9:.1f} s" if comment and dark else ""
     told = {COMMENT: _text(comment), RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}
-    told |= {code: struct.pack("<Q", value) for code, value in ((DARK, dark), (ABSENT, absent)) if value}
+    told |= {code: struct.pack("<Q", value) for code, value in ((DARK, dark), (ABSENT, absent), (PRESSED, int(pressed))) if value}
     told |= {BROKEN: _text(broken)}
     return _block(STATISTICS, body, _options(told))
 
@@ -121,8 +124,8 @@ def dropped_of(blocks: bytes) -> dict[int, int]:
     return {number: told[DROPPED] for number, _, told, _ in _statistics_of(blocks)}
 
 
-def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0) -> bytes:
-    """The same statistics for one who misses `more` packets, and began when `less` were dropped. Nothing in words."""
+def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0, pressed: bool = False) -> bytes:
+    """The same statistics for one who misses `more` packets, began when `less` were dropped, and may be behind. Nothing in words."""
     return b"".join(
         statistics(
             number,
@@ -132,6 +135,7 @@ def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], abse
             dark=told.get(DARK, 0),
             absent=absent or told.get(ABSENT, 0),
             broken=broken,
+            pressed=pressed,
         )
         for number, time, told, broken in _statistics_of(blocks)
     )

@@ -1,7 +1,9 @@
 """What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all, or it is too old.
+The newest two stay whoever takes the room of the disk, and the ring goes on with them.
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
-what was found when it was live. Their names begin with a number, for a clock may be set back. What a full disk or a power cut leaves of a block is cut off.
+what was found when it was live. Their names begin with a number, for a clock may be set back. What a file reaches over is noted beside it once it is
+closed (`sensors.indexing`). What a full disk or a power cut leaves of a block is cut off.
 What `write` was given is the system's when it returns, so that what was handed on after it is kept even where this process is killed.
 """
 
@@ -19,9 +21,11 @@ from threading import Thread
 from typing import IO, Final
 
 from sensors.pcapng import whole
+from sensors.sources.pcap import SPAN
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
 FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
+LEAST: Final = 2  # files that others who fill the disk do not push out, beside the one that is written
 LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there is no more than so much too old
 LOOK_S: Final = 60.0  # between looks at what is too old
 SYNC_S: Final = 5.0  # after which what was written is on the disk, whatever becomes of the machine
@@ -44,7 +48,8 @@ class Recording:
         self._octets = 0
         self._disk: Disk | None = None
         self.refused = ""  # why the last octets were not kept; empty where they were
-        for file in self._files()[-2:]:  # the one before may not have been on the disk yet
+        self.narrow = False  # whether others fill the disk, so that no more than the least is kept
+        for file in files(folder)[-2:]:  # the one before may not have been on the disk yet
             self._mend(file)
 
     def write(self, octets: bytes | memoryview) -> None:
@@ -126,23 +131,20 @@ class Recording:
         self._end()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._thin()
-        number = max([_number(file) for file in self._files()], default=0) + 1
+        number = max([_number(file) for file in files(self._folder)], default=0) + 1
         name = f"{number:08}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.pcapng"
         self._file, self._octets, self._begun = (self._folder / name).open("xb", buffering=0), 0, time.monotonic()
         self._add(self._head)
-
-    def _files(self) -> list[Path]:
-        """All of them, the oldest first."""
-        return sorted((file for file in self._folder.glob("*.pcapng") if OURS.fullmatch(file.name)), key=lambda file: (_number(file), file.name))
 
     def _mend(self, file: Path) -> None:
         """Cut off what is no whole block at the end; a file in which there is none goes."""
         try:
             with file.open("r+b") as opened:
                 end = whole(opened)
-                opened.truncate(end)
+                if end < opened.seek(0, os.SEEK_END):
+                    opened.truncate(end)
             if not end:
-                file.unlink()
+                _delete(file)
         except OSError as error:
             self.refused = error.strerror or str(error)
 
@@ -158,19 +160,25 @@ class Recording:
         if self._days == math.inf or time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
-        for file in self._files():
+        for file in files(self._folder):
             if time.time() - file.stat().st_mtime > self._days * DAY_S:
-                file.unlink()
+                _delete(file)
 
     def _thin(self) -> None:
-        files = self._files()
-        total = sum(file.stat().st_size for file in files)
-        while files and (total + self._segment > self._most or shutil.disk_usage(self._folder).free < self.floor + self._segment):
-            oldest = files.pop(0)
-            total -= oldest.stat().st_size
-            oldest.unlink()
-        if shutil.disk_usage(self._folder).free < self.floor:
+        """Make room for one more file. Where others take what has to stay free, the least goes round in its own room."""
+        kept = files(self._folder)
+        total = sum(map(_octets, kept))
+        while kept and (total + self._segment > self._most or (len(kept) > LEAST and not self._is_free(self._segment))):
+            oldest = kept.pop(0)
+            total -= _octets(oldest)
+            _delete(oldest)
+        self.narrow = len(kept) == LEAST and not self._is_free(self._segment)
+        if not self.narrow and not self._is_free(0):
             raise OSError(ENOSPC, "less is free than has to stay free")
+
+    def _is_free(self, octets: int) -> bool:
+        """Is there room for so many, and what has to stay free?"""
+        return shutil.disk_usage(self._folder).free >= self.floor + octets
 
 
 class Disk:
@@ -216,6 +224,22 @@ def _synced(number: int) -> None:
         pass
     finally:
         os.close(number)
+
+
+def files(folder: Path) -> list[Path]:
+    """All of a recording, the oldest first."""
+    return sorted((file for file in folder.glob("*.pcapng") if OURS.fullmatch(file.name)), key=lambda file: (_number(file), file.name))
+
+
+def _octets(file: Path) -> int:
+    """Those of a file and of what is noted beside it."""
+    noted = file.with_name(file.name + SPAN)
+    return file.stat().st_size + (noted.stat().st_size if noted.exists() else 0)
+
+
+def _delete(file: Path) -> None:
+    file.unlink()
+    file.with_name(file.name + SPAN).unlink(missing_ok=True)
 
 
 def _number(file: Path) -> int:

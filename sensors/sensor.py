@@ -228,7 +228,7 @@ class Sensor:
             self._packets(at, before)
             at = before
             if isinstance(said, Tick):
-                self._told_time = True
+                self._told_time, self._streams.pressed = True, said.pressed
                 before, self._told_last = self._told_last, said.time
                 self.ledger.darken(replace(said, absent=max(said.absent, said.time - before)) if said.absent and before else said)
                 self._pass_time(said.time)

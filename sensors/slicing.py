@@ -90,7 +90,7 @@ class Slice:
     def packets(self) -> Iterator[tuple[int, Packet]]:
         """Each with its number in the capture."""
         place = spans.place_of(self._capture)  # of the file as it is now
-        reaching = spans.known(place)
+        reaching = spans.beside(self._capture) or spans.known(place)
         if self.error is not None or (reaching and not self._selection.reaches(reaching)):
             return
         decoder, span = Decoder(BATCH), Span(FOREVER, -1)

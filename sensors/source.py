@@ -27,6 +27,7 @@ class Tick:
 
     `dark`: for how long (nanoseconds) before that nothing could come from an interface, for it was down, had no link, or was gone; `absent`: for how long
     nobody listened (at least: what another heard last may be gone with it). `broken`: what is told of a capture that is cut off or corrupt, and ends here.
+    `pressed`: more comes than is read.
     """
 
     before: int
@@ -35,6 +36,7 @@ class Tick:
     dark: int = 0
     absent: int = 0
     broken: str = ""
+    pressed: bool = False
 
 
 class Source(Protocol):

@@ -1,5 +1,7 @@
-"""What a capture reaches over: from when to when, and who is in it. Remembered of large files that were read to their end, so that the next slice of a
-recording opens only those in which there is something for it. Lost, it is made anew; of a file that changed it means nothing."""
+"""What a capture reaches over: from when to when, and who is in it. Noted beside each closed file of a recording (`sensors.indexing`), and remembered of other
+large files that were read to their end, so that the next slice opens only those in which there is something for it. Lost, it is made anew; of a file that
+changed it means nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,8 @@ import numpy as np
 import platformdirs
 
 from sensors.engine.network import LINK
+from sensors.indexing import LEAST
+from sensors.sources.pcap import SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from sensors.decoding import Decoder
     from sensors.sources.pcap import Capture
 
-LEAST: Final = 4 << 20  # octets of a file that is remembered: what is smaller is read as soon
 MOST: Final = 1 << 12  # addresses; where there are more, anybody may be in it
 UNUSED_S: Final = 30 * 86_400.0  # after which it is forgotten
 
@@ -61,8 +64,41 @@ def known(place: Path | None) -> Span | None:
         with suppress(OSError, ValueError, KeyError, TypeError):
             told: Any = json.loads(place.read_text("utf-8"))
             os.utime(place)
-            return Span(int(told["first"]), int(told["last"]), None if told["ends"] is None else set(map(str, told["ends"])))
+            return _read(told)
     return None
+
+
+def beside(capture: Capture) -> Span | None:
+    """What is noted beside a file, where that is as it was then."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        path = Path(capture.path)
+        told: Any = json.loads(path.with_name(path.name + SPAN).read_text("utf-8"))
+        if told["of"] == _stamp(path):
+            return _read(told)
+    return None
+
+
+def note(path: Path, span: Span) -> None:
+    """Beside the file. Raises OSError."""
+    place = path.with_name(path.name + SPAN)
+    begun = place.with_name(f".{place.name}")
+    begun.write_text(json.dumps(_written(span) | {"of": _stamp(path)}), "utf-8")
+    begun.replace(place)
+    if not path.exists():  # the ring went on meanwhile
+        place.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> list[int]:
+    told = path.stat()
+    return [told.st_size, told.st_mtime_ns]
+
+
+def _read(told: Any) -> Span:
+    return Span(int(told["first"]), int(told["last"]), None if told["ends"] is None else set(map(str, told["ends"])))
+
+
+def _written(span: Span) -> dict[str, Any]:
+    return {"first": span.first, "last": span.last, "ends": None if span.ends is None else sorted(span.ends)}
 
 
 def remember(place: Path | None, span: Span) -> None:
@@ -70,9 +106,9 @@ def remember(place: Path | None, span: Span) -> None:
     if place is not None:
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            beside = place.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({"first": span.first, "last": span.last, "ends": None if span.ends is None else sorted(span.ends)}), "utf-8")
-            beside.replace(place)
+            begun = place.with_suffix(f".{os.getpid()}")
+            begun.write_text(json.dumps(_written(span)), "utf-8")
+            begun.replace(place)
             for other in place.parent.iterdir():
                 if other.stat().st_mtime < time.time() - UNUSED_S:
                     other.unlink()

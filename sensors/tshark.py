@@ -1,19 +1,16 @@
-"""tshark by way of pyshark: a program of its own, started by `sensors.dissection` in a private directory, which prints what it reads as lines of JSON.
+"""tshark, read by pyshark: a program of its own, started by `sensors.dissection` in a private directory, which prints what it reads as lines of JSON.
 
     python -P tshark.py trees|frames,trees|frames|names FILE TSHARK SECONDS MEBIBYTES [PARAMETER…]
 
-pyshark needs an event loop, and what it starts outlives it where it is cut off: so it is alone here, limited in time, memory and output, and whoever started
-this ends the whole group of processes. pyshark splits the output into packets and mends its XML; the tree it would flatten is read here (PDML,
-https://wiki.wireshark.org/PDML). `frames` are fields that hold numbers of packets. Of `names`, only the protocols of each packet are told, with the short
-names that tshark shows for them.
+tshark is started here, so that it gets ready while pyshark does. All is limited in time, memory and output, and whoever started this ends the whole group of
+processes. pyshark splits the output into packets and mends its XML; the tree it would flatten is read here (PDML, https://wiki.wireshark.org/PDML). `frames`
+are fields that hold numbers of packets. Of `names`, only the protocols of each packet are told, with the short names that tshark shows for them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import json
-import os
 import re
 import resource
 import signal
@@ -23,6 +20,7 @@ from importlib import import_module
 from typing import Any, Final
 
 MOST_OUTPUT: Final = 64 << 20  # octets that are printed
+CHUNK: Final = 1 << 16
 MOST_FIELDS: Final = 20_000  # of a packet
 MOST_DEPTH: Final = 64
 MOST_TEXT: Final = 1 << 16  # letters of one text
@@ -101,6 +99,34 @@ def frame_fields(tshark: str) -> list[str]:
     return [row[2].decode() for row in rows if len(row) > 3 and row[3] == b"FT_FRAMENUM"]
 
 
+def pdml_parser(*, names: bool) -> Any:
+    """pyshark's parser, made so that it keeps the trees."""
+    # neither has types
+    objectify: Any = import_module("lxml.objectify")
+    xml: Any = import_module("pyshark.tshark.output_parser.tshark_xml")
+
+    class Parser(xml.TsharkXmlParser):
+        """Keeps the tree; sees which version wrote it, and whether all of it is there."""
+
+        version: str | None = None
+        complete = False
+
+        def taken(self, data: bytes) -> tuple[dict[str, Any] | None, bytes]:
+            """The first packet of what was read, where it is there as a whole; and the rest."""
+            if self.version is None and (creator := re.search(rb'creator="wireshark/([\w.-]+)"', data)):
+                self.version = creator[1].decode()
+            self.complete = self.complete or b"</pdml>" in data[-32:]
+            packet, rest = self._extract_packet_from_data(data)
+            return self._parse_single_packet(packet) if packet else None, rest
+
+        def _parse_single_packet(self, packet: bytes) -> dict[str, Any]:
+            parser = objectify.makeparser(huge_tree=True, recover=True, resolve_entities=False, encoding="utf-8")
+            mended = packet.decode("utf-8", "ignore").translate(xml.DEL_BAD_XML_CHARS).encode()
+            return packet_trees(objectify.fromstring(mended, parser), names=names)
+
+    return Parser()
+
+
 def main() -> None:
     """Read the file and print what is in it."""
     mode, file, tshark, seconds, mebibytes, *parameters = sys.argv[1:]
@@ -110,42 +136,19 @@ def main() -> None:
     if mode == "frames":
         say({"version": None, "complete": True, "names": None})
         return
-    # neither has types
-    objectify: Any = import_module("lxml.objectify")
-    xml: Any = import_module("pyshark.tshark.output_parser.tshark_xml")
-    captures: Any = import_module("pyshark.capture.file_capture")
-
-    class Parser(xml.TsharkXmlParser):
-        """Keeps the tree; sees which version wrote it, and whether all of it is there."""
-
-        version: str | None = None
-        complete = False
-
-        def _parse_single_packet(self, packet: bytes) -> Any:
-            parser = objectify.makeparser(huge_tree=True, recover=True, resolve_entities=False, encoding="utf-8")
-            mended = packet.decode("utf-8", "ignore").translate(xml.DEL_BAD_XML_CHARS).encode()
-            return packet_trees(objectify.fromstring(mended, parser), names=mode == "names")
-
-        def _extract_packet_from_data(self, data: bytes, got_first_packet: bool = True) -> Any:
-            if not got_first_packet and (creator := re.search(rb'creator="wireshark/([\w.-]+)"', data)):
-                self.version = creator[1].decode()
-            self.complete = self.complete or b"</pdml>" in data[-32:]
-            return xml.TsharkXmlParser._extract_packet_from_data(self, data, got_first_packet)
-
-    class Capture(captures.FileCapture):
-        """Reads as above."""
-
-        def _setup_tshark_output_parser(self) -> Any:
-            self.parser = Parser()
-            return self.parser
-
-    loop = asyncio.new_event_loop()  # given, it is used as it is: pyshark would ask for what Python 3.14 has no more
-    capture: Any = Capture(file, keep_packets=False, tshark_path=tshark, eventloop=loop, custom_parameters=list(parameters))
-    for packet in capture:
-        say(packet)
+    # while it gets ready, so do we; its complaints are nobody's
+    command = [tshark, "-l", "-n", "-T", "pdml", "-r", file, *parameters]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - as above
+    printed: Any = process.stdout
+    parser, data = pdml_parser(names=mode == "names"), b""
+    while told := printed.read1(CHUNK):
+        data += told
+        packet, data = parser.taken(data)
+        while packet:
+            say(packet)
+            packet, data = parser.taken(data)
     names = short_names(tshark) if mode == "names" else None
-    say({"version": capture.parser.version, "complete": capture.parser.complete, "names": names})
-    os._exit(0)  # all is said: closing a capture that is at its end races with what reaps its process, and complains
+    say({"version": parser.version, "complete": parser.complete, "names": names})
 
 
 if __name__ == "__main__":

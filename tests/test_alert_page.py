@@ -169,7 +169,7 @@ def test_normal_is_what_the_store_saw_before(demo: Path) -> None:
     with closing(open_store(str(demo))) as store:
         found = queries.detail(store, alert(demo, WROTE)["id"])
         assert found
-        told = normal(store, queries.rows(found.activities), int(found.alert["first"]), int(found.alert["last"]))
+        told = normal(store, found.activities, int(found.alert["first"]), int(found.alert["last"]))
         assert told
         assert (told.about["ot.object.first"], told.about["ot.value"]) == (16, 950.0)
         assert told.values
@@ -187,7 +187,7 @@ def test_what_begins_with_the_store_has_no_before(tmp_path: Path, monkeypatch: p
     with closing(open_store(str(where))) as store:
         found = queries.detail(store, f"a{STORY}")
         assert found
-        acts = queries.rows(found.activities)
+        acts = found.activities
         start = queries.extent(store)
         assert start
         told = normal(store, [{**acts[1], "ot.effect": "setpoint.write"}], start.since, start.until)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sensors.sources import cards
+from sensors.sources import cards, packetsocket
+from sensors.sources import ring as ring_module
 from sensors.sources.cards import ALL, APART, BY_CARD, CARD, GET_STAMPS, MOST_APART, NONE, OFF, SET_STAMPS, SIOCETHTOOL, UNREAD, Stamps, ahead, stamps
 from sensors.sources.packetsocket import BLOCK, SOL_PACKET, STAMPED_BY
 from sensors.sources.ring import Rings
@@ -94,10 +95,9 @@ def test_one_that_somebody_set_for_himself_stays_so(driver: Callable[..., Driver
 def test_a_clock_that_goes_wrong_is_said_and_believed_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     need("netns", os.geteuid() == 0, "listening needs root")
 
-    def found(how: str) -> None:
-        def ask(_name: str, turn_on: bool = False) -> Stamps:
-            assert turn_on or how == APART
-            return Stamps(how)
+    def found(how: str, apart: int = 0) -> None:
+        def ask(_name: str, **_: bool) -> Stamps:
+            return Stamps(how, apart)
 
         monkeypatch.setattr(cards, "stamps", ask)
 
@@ -110,6 +110,38 @@ def test_a_clock_that_goes_wrong_is_said_and_believed_no_longer(monkeypatch: pyt
     assert rings.look() == [{"unstamped": "lo"}]
     assert (rings.stamped(), ring.socket.getsockopt(SOL_PACKET, STAMPED_BY)) == ([], 0)
     assert rings.look() == []
+    found(CARD, MOST_APART - 1)
+    assert rings.look() == [], "it might be wrong again the next moment"
+    found(CARD, MOST_APART // 2)
+    assert rings.look() == [{"restamped": "lo"}]
+    assert (rings.stamped(), ring.socket.getsockopt(SOL_PACKET, STAMPED_BY)) == (["lo"], BY_CARD)
+    rings.close()
+
+
+@pytest.mark.netns
+def test_a_card_that_was_unplugged_is_believed_again_once_it_is_told_to_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver begins anew, and what listens may not tell it; that it is gone is not said of its clock."""
+    need("netns", os.geteuid() == 0, "listening needs root")
+    how, index = [CARD], [1]
+
+    def number(_: str) -> int:
+        return index[0]
+
+    def ask(_name: str, **_: bool) -> Stamps:
+        return Stamps(how[0] if index[0] else NONE)
+
+    monkeypatch.setattr(cards, "stamps", ask)
+    rings = Rings(["lo"], octets=2 * BLOCK)
+    for module in (ring_module, packetsocket):
+        monkeypatch.setattr(module, "index_now", number)
+    index[0], how[0] = 0, OFF
+    said = [told for _ in range(3) for told in rings.look()]
+    index[0] = 1
+    said += rings.look()
+    how[0] = CARD  # whoever may has told it
+    said += rings.look()
+    assert [word for told in said for word in told if word not in {"down", "up", "unlinked"}] == ["gone", "back", "unset", "restamped"]
+    assert rings.stamped() == ["lo"]
     rings.close()
 
 

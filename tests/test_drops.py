@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sensors import pcapng
+from sensors.engine.streams import LOOKED
 from sensors.grading import unkept
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from sensors.sources.reader import CaptureSource
 from tests.test_sources import block, enhanced, interface, option, section
 from tests.test_sources import read as read_all
-from tests.wire import SECOND, START, Talk, ethernet, mbap, read, registers
+from tests.wire import SECOND, START, Talk, ethernet, mbap, read, registers, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +151,41 @@ def test_time_in_which_nothing_could_come_is_counted_where_it_passed(tmp_path: P
             rows = [row for part in Sensor("observer").listen(source) for row in part.coverage.to_pylist()]
         found = [((row["@timestamp"].value - START) // (60 * SECOND), row["interface"], row["packets"], row["dark"]) for row in rows]
         assert [each for each in found if each[3]] == dark
+
+
+def test_who_falls_behind_lets_go_what_only_looks_and_counts_it(tmp_path: Path) -> None:
+    """Not who has acted, nor who begins meanwhile, nor anybody once it is over."""
+    talks = [Talk(client=f"10.0.0.{number}") for number in (7, 8, 9)]
+    looker, actor, later = talks
+    file = io.BytesIO()
+    writer, face, told = pcapng.Writer(file, application="Balefire"), pcapng.Interface("in0", 1, 0), list[int]()
+
+    def hear(seconds: int, pressed: bool, *speaking: Talk) -> None:
+        for talk in speaking:
+            before = len(talk.packets)
+            talk.time = START + seconds * SECOND
+            (talk if before else talk.open()).ask(mbap(seconds, read(0, 2)), mbap(seconds, registers(1, 2)))
+            if talk is not looker:
+                talk.ask(mbap(seconds, write(3, seconds)), mbap(seconds, write(3, seconds)))
+            for each in talk.packets[before:]:
+                writer.add(pcapng.Packet(each.time, len(each.data), each.data, face))
+            told.append(len(talk.packets) - before)
+        file.write(pcapng.statistics(0, START + (seconds + 1) * SECOND, 1, 0, pressed=pressed))
+
+    for number in range(LOOKED):
+        hear(0, False, looker, *([actor] if number == 0 else []))
+    file.write(pcapng.statistics(0, START + 2 * SECOND, 1, 0, pressed=True))
+    for seconds in range(2, 10, 2):
+        hear(seconds, seconds < 8, looker, actor, *([later] if seconds > 2 else []))
+    hear(10, False, looker)
+    path = tmp_path / "told.pcapng"
+    path.write_bytes(file.getvalue())
+    (capture,) = find([str(path)])
+    with closing(open_capture(capture)) as source:
+        sensor = Sensor("observer")
+        rows = [row for part in sensor.listen(source) for row in part.activities.to_pylist()]
+    wrote = [(row["source.ip"], row["ot.value"]) for row in rows if row["ot.access"] == "write"]
+    assert sorted(wrote) == [("10.0.0.8", value) for value in (0, 2, 4, 6, 8)] + [("10.0.0.9", value) for value in (4, 6, 8)]
+    assert {row["event.outcome"] for row in rows} == {"success"}, "nothing is called unanswered for that"
+    polls = {row["source.ip"]: row["ot.count"] for row in rows if row["ot.access"] == "read"}
+    assert (polls, sensor.totals.dropped) == ({"10.0.0.7": LOOKED + 1, "10.0.0.8": 5, "10.0.0.9": 3}, 4 * told[-1])

@@ -76,7 +76,7 @@ def test_a_store_that_goes_away_and_comes_back_has_all_of_it_once(elasticsearch:
             written(wire, tmp_path, clients[2])
             status, summary, rest = ended(process)
     assert (status, summary["coverage"]["dropped"]) == (0, 0), rest
-    assert not [*spool.glob("*/*/*.segment")]
+    assert not [*spool.glob("*/*/*.segment"), *spool.glob("*/*/*.told")]
     rows = stored(address, "activities")  # pyright: ignore[reportArgumentType] - any place of a store
     assert sorted(row["source"]["ip"] for row in rows if row["ot"]["access"] == "write") == clients
     assert len({row["id"] for row in rows}) == len(rows)

@@ -24,7 +24,6 @@ SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "s
 
 READERS = {  # what could send and only reads
     "sensors/vendors.py": ("asyncio",),  # aiooui: its own file
-    "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
     "sensors/faces.py": ("socket",),  # asks the system how interfaces are
     "sensors/sources/cards.py": ("socket",),  # … and how their cards give packets times
     "sensors/sources/links.py": ("socket",),  # … and whether they are up

@@ -176,6 +176,7 @@ def test_whole_windows_are_there_and_the_rest_is_said(tmp_path: Path, uninterrup
     said = [text.en for text in sensed(place, capture(range(MINUTES + 5, MINUTES + 8)))]
     minutes = (since - START) // WINDOW
     assert [f":{14 + minutes:02}:00 on is lost" in line for line in said if "without notice. What" in line] == [True], said
+    assert sum(f":{14 + minutes:02}:00 to " in line and f":{14 + MINUTES + 5:02}:0" in line and "is lost, but" in line for line in said) == 1, said
     with closing(open_store(place)) as store:
         later = [row["absent"] for row in sorted(rows(store, "coverage").values(), key=lambda row: row["@timestamp"]) if row["@timestamp"].value >= since]
     assert len(later) == 3
@@ -225,7 +226,8 @@ def test_one_that_was_killed_before_any_window_was_stored_says_since_when_it_lis
             absence = Absence(store, "here", said.append)
             store.write(Commit(state=absence.begin(run)))
         marked = absence.mark(batch, began + 90 * SECOND)
-    assert [(f"from {shown(began, 'en')}" in text.en, f"from {shown(began + SECOND, 'en')}" in text.en).count(True) for text in said] == [1]
+    assert [(f"from {shown(began, 'en')}" in text.en, f"from {shown(began + SECOND, 'en')}" in text.en).count(True) for text in said] == [1, 1]
+    assert f"to {shown(began + 90 * SECOND, 'en')} is lost" in said[-1].en, "and up to when"
     assert [row["absent"] for row in marked.coverage.to_pylist()] == [pytest.approx(90, abs=5)]
 
 

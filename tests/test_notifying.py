@@ -22,6 +22,7 @@ from balefire.settings import Notify, Send, Settings
 from records.errors import UsageError
 from records.store import open_store
 from records.store.contract import Commit
+from records.store.spool import Spool, waiting_alerts
 from reports.notifying import LISTED, Notifier, Wish, message, targets
 from tests.cli import ROOT, balefire, one
 from tests.shipped import parsed
@@ -85,6 +86,18 @@ def test_what_did_not_go_out_is_told_with_the_next_look(store: Store, tmp_path: 
     phone.on = True
     assert notifier.look(store, NOON + 60) == {"phone": 1}
     assert len(phone.heard) == 1
+
+
+def test_what_waits_for_a_store_that_is_away_is_told_and_not_again_when_it_is_stored(store: Store, tmp_path: Path) -> None:
+    phone = Phone()
+    notifier = ringing(tmp_path, phone)
+    spool = Spool(tmp_path / "spool")
+    spool.tell(spool.put(Commit()), [replace(alert(1), severity=62), replace(alert(2), severity=30)])
+    spool.close()
+    waiting = waiting_alerts(tmp_path / "spool")
+    assert [notifier.tell(waiting, NOON + 60 * minute) for minute in range(2)] == [{"phone": 1}, {"phone": 0}]
+    put(store, a1=62)
+    assert notifier.look(store, NOON + 120) == {"phone": 0}
 
 
 def test_a_target_that_always_fails_is_tried_with_growing_pauses_and_shown_as_failing(store: Store, tmp_path: Path) -> None:

@@ -12,18 +12,21 @@ import pytest
 
 from balefire.outbox import Outbox
 from balefire.pipeline import Plan, Replay
+from balefire.telling import Telling
 from records.errors import StoreError
 from records.query import Query
 from records.store import open_store
 from records.store.embedded import EmbeddedStore
-from records.store.spool import Spool, encoded
+from records.store.spool import Spool, encoded, waiting_alerts
 from tests.test_spool import commit
+from tests.test_suppressions import suppression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from records.store.contract import Commit, Store
+    from records.model import Alert
+    from records.store.contract import Commit, Store, Written
 
 
 class Away:
@@ -52,7 +55,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Away]:
 
 def outbox_of(store: Away) -> tuple[Outbox, list[str]]:
     said: list[str] = []
-    outbox = Outbox(cast("Store", store), store.deliver, store.deliver)
+    outbox = Outbox(cast("Store", store), store.deliver, lambda given, _told: store.deliver(given))
     outbox.note = lambda key, _values: said.append(key)
     return outbox, said
 
@@ -133,7 +136,14 @@ def test_a_directory_whose_disk_is_full_holds_until_there_is_room(tiny_disk: Pat
     monkeypatch.setattr("balefire.outbox.RETRY_S", 0.01)
     opened = open_store(str(tiny_disk / "store"), True)
     said: list[str] = []
-    outbox = Outbox(opened, opened.write, opened.write)
+    outbox = Outbox(opened, opened.write, lambda given, _told: opened.write(given))
+    held: list[Commit] = []
+
+    def hold(given: Commit) -> tuple[Alert, ...]:
+        held.append(given)
+        return ()
+
+    outbox.held = hold
     outbox.note = lambda key, _values: said.append(key)
     outbox.put(commit(0))
     filler = tiny_disk / "filler"
@@ -150,6 +160,7 @@ def test_a_directory_whose_disk_is_full_holds_until_there_is_room(tiny_disk: Pat
     filler.unlink()
     thread.join(20)
     assert (failed, said) == ([], ["cli.spool.held", "cli.spool.room"])
+    assert len(held) > 0, "whoever is to hear of it does not wait for room"
     assert opened.count("activity", Query()) == 3
     with suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
@@ -172,9 +183,48 @@ def test_alerts_of_what_an_earlier_run_left_are_told_once(tmp_path: Path) -> Non
     store.spool = Spool(tmp_path / "spool")
     with closing(store):
         replay = Replay(Plan(()), store)
-        replay.raised = lambda alert: told.append(alert.id)
+        replay.telling.raised = lambda alert, _stored: told.append(alert.id)
         replay.run()
         assert sorted(told) == sorted({row["id"] for row in store.read("alert", Query()).to_pylist()})
         assert told
         assert store.spool.left() == []
         store.spool.close()
+
+
+class Distant(EmbeddedStore):
+    """A store with a spool before it, that can be taken away."""
+
+    away = False
+
+    def write(self, commit: Commit) -> Written:
+        if self.away:
+            raise StoreError("elastic.unreachable", place="x", reason="refused")
+        return super().write(commit)
+
+
+def test_of_an_alert_people_hear_while_the_store_is_away_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither again when it is stored, nor where another run stores what one left that was killed; and not of what is suppressed."""
+    monkeypatch.setattr("balefire.outbox.RETRY_S", 0.0)
+    told: list[tuple[str, bool]] = []
+
+    def run(*puts: tuple[Commit, bool]) -> list[dict[str, Any]]:
+        store = Distant(tmp_path / "store", write=True)
+        store.spool = Spool(tmp_path / "spool")
+        with closing(store), closing(store.spool):
+            replay = Replay(Plan(()), store)
+            replay.telling.raised = lambda alert, stored: told.append((alert.id, stored))
+            replay.run()
+            for given, store.away in puts:
+                replay.outbox.put(given)
+            return store.read("alert", Query()).to_pylist()
+
+    assert run((commit(1), True), (commit(2), True)) == []
+    (early,) = waiting_alerts(tmp_path / "spool")
+    assert told == [(early["id"], False)]
+    (alert,) = run((commit(3), True), (commit(4), False))
+    assert (alert["id"], alert["count"]) == (early["id"], 4)
+    assert told == [(early["id"], False)] * 2, "each run tells of it once, and the second not of what the first has left"
+    assert waiting_alerts(tmp_path / "spool") == [*(tmp_path / "spool").rglob("*.told")] == []
+    hiding = Telling()
+    hiding.suppressions = (suppression(rule="novelty"),)
+    assert (hiding.held(commit(1)), len(Telling().held(commit(1)))) == ((), 1)

@@ -7,23 +7,26 @@ import os
 import socket
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pytest
 
 from sensors.engine.tables import PACKET, table
+from sensors.listening import Listening
 from sensors.outlet import FROM_HERE, HELLO, INTERFACES, LENGTH, OVER, STATISTICS, Outlet
 from sensors.pcapng import Interface, Packet, Statistics, Writer
 from sensors.sources.interfaces import OURS
 from sensors.sources.line import Line
+from sensors.sources.packetsocket import BLOCK
 from sensors.sources.pcap import find, open_capture
+from sensors.sources.ring import Rings
+from tests.require import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
-
-    import pytest
 
 SECOND: Final = 1_000_000_000
 BEGUN: Final = 1_700_000_000 * SECOND
@@ -249,3 +252,63 @@ def test_a_line_reads_on_where_another_listener_takes_over(tmp_path: Path) -> No
                 copy.close()
             content = line.file.read()
     assert read(tmp_path / "told.pcapng", content) == ([1, 2, 3, 1, 2], 0)
+
+
+def test_a_reader_that_falls_behind_is_told_so_and_one_that_catches_up_is_not(tmp_path: Path) -> None:
+    """Before anything is shed, until a quarter is left; of much that was held for one who comes, nothing is to be let go."""
+    file, second = io.BytesIO(), Statistics()
+    writer = Writer(file)
+    writer.number(FACE)
+    before = file.tell()
+    writer.add(Packet(BEGUN, 400, bytes(400), FACE))
+    block = file.getvalue()[before:]
+
+    def hear(packets: int) -> bool:
+        outlet.put(block * packets)
+        outlet.put(second.at(BEGUN, [(0, 0, 0)]), STATISTICS)
+        return outlet.pressed
+
+    def drain() -> None:
+        with suppress(BlockingIOError):
+            while True:
+                outlet.tend()
+                reader.line.recv(1 << 20)
+
+    with at_a_door(tmp_path, most=1 << 20) as (outlet, place):
+        for _ in range(10):
+            hear(200)
+        reader = Reader(place)
+        with closing(reader.line):
+            reader.line.setblocking(False)
+            drain()
+            assert (outlet.is_read(), outlet.pressed) == (True, False)
+            slowly = list[bool]()
+            for _ in range(40):
+                hear(100)
+                reader.line.recv(1 << 14)
+                outlet.tend()
+                slowly.append(outlet.pressed)
+            assert (slowly[0], slowly[-1], sorted(slowly) == slowly) == (False, True, True)
+            assert outlet.shed.total() == 0
+            drain()
+            assert not hear(1)
+
+
+@pytest.mark.netns
+def test_a_ring_is_read_on_where_nobody_judges_so_that_each_second_has_what_is_missing(tmp_path: Path) -> None:
+    """Left in the ring, what comes would stand at the time at which that was full."""
+    need("netns", os.geteuid() == 0, "listening needs root")
+    rings = Rings(["lo"], octets=2 * BLOCK)
+    with closing(rings), at_a_door(tmp_path, most=10_000) as (outlet, _), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaking:
+        listening = Listening(rings, outlet, None, 0)
+        listening.hurried = True
+        thread = threading.Thread(target=listening.run)
+        thread.start()
+        end = time.monotonic() + 30
+        while rings.counts()["packets"] < 300:  # what the outlet holds, thirty times
+            assert time.monotonic() < end
+            speaking.sendto(bytes(1000), ("127.0.0.1", 9))
+            time.sleep(0.001)
+        listening.stopped = True
+        thread.join()
+        assert outlet.shed.total() > 250

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
-from sensors.recording import Recording
+from sensors.recording import Disk, Recording
 from tests.require import need
 from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, watching
 from tests.veth import ROOT, started, wires
@@ -122,6 +122,21 @@ def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
 
 
+def test_where_others_fill_the_disk_the_newest_stay_and_it_goes_on_with_them(tmp_path: Path) -> None:
+    recording, packets, narrow = Recording(tmp_path, head(), most=1 << 20, segment=20_000, floor=0), some(1000), set[bool]()
+    for number, block in enumerate(blocks(packets)):
+        recording.floor = 1 << 60 if 400 <= number < 800 else 0
+        recording.write(block)
+        assert recording.refused == ""
+        narrow |= {recording.narrow}
+        if number in {399, 799}:
+            kept = [packet for file in sorted(tmp_path.glob("*")) for packet in read(file.read_bytes())]
+            assert kept == packets[number + 1 - len(kept) : number + 1]
+            assert (len(kept) == 400, len([*tmp_path.glob("*")])) == ((True, 9) if number == 399 else (False, 3))
+    recording.close()
+    assert (narrow, recording.narrow) == ({False, True}, False)
+
+
 def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a file of an older version, whose name begins with the day."""
     (tmp_path / "20260301T102030-123456789.pcapng").write_bytes(head())
@@ -139,9 +154,10 @@ def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: 
     assert told == packets[-len(told) :], "in the order of their names, for `cat`"
 
 
-def test_a_full_disk_leaves_whole_blocks(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a disk of its own, of which another takes what is free: the oldest makes room, and the newest is there."""
     need("netns", os.geteuid() == 0, "a disk of its own needs root")
+    monkeypatch.setattr(Disk, "bring", lambda _, number: os.close(number))  # pyright: ignore[reportUnknownLambdaType] - or files that are gone keep their room
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=True)

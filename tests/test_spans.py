@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sensors import slicing, spans
+from sensors.indexing import Indexing, unnoted
+from sensors.pcapng import Interface, Packet, Writer
+from sensors.recording import Recording
 from sensors.slicing import Party, Selection, Slice
 from sensors.sources.pcap import find, open_capture
 from tests.wire import SECOND, START, Talk, mbap, read, registers, save
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sensors.sources.pcap import Capture
@@ -96,3 +102,44 @@ def test_too_many_addresses_are_not_kept(recording: Path, monkeypatch: pytest.Mo
     for _ in range(2):
         assert len(sliced(recording, Selection(asset=ONE))) == 5
     assert len(opened) == 6
+
+
+def test_beside_each_closed_file_of_a_recording_stands_what_it_reaches_over(tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not beside the one that is written, nor of a file that has changed; it goes with the file."""
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    folder, head, face = tmp_path / "kept", io.BytesIO(), Interface("in0", 1, 0)
+    Writer(head).number(face)
+    recording = Recording(folder, head.getvalue(), most=24 << 20, segment=5 << 20, floor=0)
+
+    def hear(hours: Iterable[int]) -> None:
+        for hour in hours:
+            block, talk = io.BytesIO(), Talk(client=f"10.0.1.{hour}", time=START + hour * HOUR).open()
+            writer = Writer(block)
+            writer.number(face)
+            before = block.tell()
+            for each in 16 * talk.packets:
+                writer.add(Packet(each.time, 1 << 18, each.data + bytes(1 << 17), face))
+            recording.write(block.getvalue()[before:])
+
+    def noted() -> list[int]:
+        return [int(path.name[:8]) for path in sorted(folder.glob("*.span"))]
+
+    hear(range(3))
+    indexing = Indexing(folder)
+    indexing.tend()
+    assert indexing._process is not None  # pyright: ignore[reportPrivateUsage]
+    assert indexing._process.wait(120) == 0  # pyright: ignore[reportPrivateUsage]
+    assert (noted(), unnoted(folder)) == ([1, 2], [])
+    asked = [(Selection(asset=ONE), [1, 3]), (Selection(since=START + HOUR, until=START + 2 * HOUR), [2, 3]), (Selection(), [1, 2, 3])]
+    for selection, wanted in asked:
+        opened.clear()
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        sliced(folder, selection)
+        assert [int(name[:8]) for name in opened] == wanted
+    os.utime(sorted(folder.glob("*.pcapng"))[1], (1, 1))
+    opened.clear()
+    sliced(folder, Selection(asset=ONE))
+    assert [int(name[:8]) for name in opened] == [1, 2]
+    hear(range(3, 7))
+    recording.close()
+    assert noted() == []

@@ -229,12 +229,14 @@ def covered(store: Store, *minutes: int) -> None:
 def test_a_window_is_of_whole_shifts_and_knows_what_was_seen(tmp_path: Path) -> None:
     place, day = tmp_path / "store", 20_000 * 1440
     with closing(open_store(str(place), write=True)) as store:
-        covered(store, *range(day + 60, day + 1080, 5))
+        covered(store, *range(day + 60, day + 960), *range(day + 960, day + 1085, 5))
         looked = window(store, ("00:00", "08:00", "16:00"), UTC, (day + 1085) * MINUTE - 1)
         assert (looked.whole, looked.starts) == (True, ((day + 480) * MINUTE,)), "of the first the beginning was not seen, and the last is not over"
         assert (looked.hours, looked.shifts, looked.rate(4)) == (8.0, 1.0, 4.0)
+        partly = window(store, ("00:00", "08:00", "16:00", "18:00"), UTC, (day + 1085) * MINUTE - 1)
+        assert (round(partly.hours * 60), partly.shifts, partly.rate(6)) == (504, 1.2, 5.0), "to the minute: of two hours, 24"
         few = window(store, ("00:00",), UTC, (day + 1085) * MINUTE - 1)
-        assert (few.whole, round(few.hours * 60), few.rate(4)) == (False, 204, None), "to the minute where all there is is short"
+        assert (few.whole, round(few.hours * 60), few.rate(4)) == (False, 925, None)
 
 
 def some(version: versions.Version) -> Kept:

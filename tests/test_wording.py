@@ -120,6 +120,17 @@ def mentioned() -> Iterator[str]:
         yield from (rf"(.+\.)?{text}(\..+)?" for text in texts if method and (name == "say" or re.match(r"\w+\\\.", text)))
 
 
+def test_no_space_stands_between_two_chinese_signs() -> None:
+    """What a moment or a duration writes in Chinese ends in a Chinese sign, as `（UTC+8）` or `分钟`: what follows it joins on."""
+    lines = [line for path in SOURCES for line in path.read_text("utf-8").splitlines() if re.search(r"\b(say|count)\(", line)]
+    asked = {
+        (key, name) for line in lines for key in re.findall(r'"([\w.]+)"', line) for name in re.findall(r"(\w+)=(?:[\w.]*\.moment|duration|exact)\(", line)
+    }
+    found = {(key, name) for key in catalogue() for end, name in asked if f".{key.removesuffix('.one').removesuffix('.many')}".endswith(f".{end}")}
+    assert len(found) > 30
+    assert [key for key, name in found if re.search(rf"\{{{name}\}} [\u4e00-\u9fff（]", catalogue()[key]["zh"])] == []
+
+
 def test_no_text_is_left_over() -> None:
     patterns = [re.compile(text) for text in sorted(set(mentioned()))]
     unused = [key for key in catalogue() if not any(each.fullmatch(key) for each in patterns)]

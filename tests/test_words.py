@@ -106,12 +106,12 @@ def test_late_and_broken_halves_are_joined_alike_however_they_are_cut(cut: int) 
     stated[31] |= dict.fromkeys(("ot.point.min", "ot.point.max", "ot.point.first", "ot.point.last"), 0.5)  # no half of anything
     order = [*range(10), *reversed(range(10, 16)), *range(16, len(stated))]  # some come late
     points: Any = batch((), stated).points.take(pa.array(order))
-    whole: Any = words.join(points, Halves())
+    whole: Any = words.join(points, Halves()).points
     halves = Halves()
     parts: list[pa.Table] = []
     for at in range(0, points.num_rows, cut):
         halves = Halves(json.loads(json.dumps(halves.state())))
-        parts.append(words.join(points.slice(at, cut), halves))
+        parts.append(words.join(points.slice(at, cut), halves).points)
     assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
     held = Held()
     told: list[float] = []

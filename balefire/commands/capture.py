@@ -75,11 +75,14 @@ def replay(
     screen: Screen, sources: tuple[str, ...], learn: tuple[str, ...], site: str | None, observer: str | None, rules: tuple[Path, ...], as_json: bool
 ) -> None:
     """The whole way: what was seen, what is wrong, what was not seen."""
+    from sensors.apart import prepare
+
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     check(screen, rules)
     observer = observer or settings.observer
     captures, taught = _found(screen, sources, learn, live=sources == ("-",) and observer is not None)
+    prepare((*taught, *captures))
     taken_in(
         screen,
         as_json,
@@ -170,10 +173,15 @@ def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[l
 
 
 def taken_in(
-    screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, held: Store | None = None, keeps_house: bool = True, **plan: Any
+    screen: Screen,
+    as_json: bool,
+    raised: Callable[[Alert, bool], None] = lambda _alert, _stored: None,
+    held: Store | None = None,
+    keeps_house: bool = True,
+    **plan: Any,
 ) -> None:
     """Take captures into the store (`held`: it is open to write), then tell machines the summary, or people what it means. `raised` is told of new alerts at
-    once. What goes on without end keeps house meanwhile, unless somebody else does.
+    once, and whether they are stored yet. What goes on without end keeps house meanwhile, unless somebody else does.
     """
     from balefire.pipeline import Plan, Replay
     from balefire.schedule import housekeeping
@@ -187,7 +195,7 @@ def taken_in(
         done.note = lambda text: screen.note(getattr(text, screen.language))
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail
-        done.raised = raised
+        done.telling.raised = raised
         done.outbox.patient = any(capture.pipe for capture in done.plan.captures)
         house = housekeeping(screen, lambda: nullcontext(store)) if keeps_house and done.outbox.patient else nullcontext()
         with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop, done.outbox.stop):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def notify(screen: Screen, every: int | None, as_json: bool) -> None:
     """Tell what is new: once, or again and again until it is ended."""
     from balefire.schedule import repeated
+    from records.store.contract import AWAY
+    from records.store.examining import alerts_left
     from reports.notifying import Notifier, targets
 
     wanted = screen.settings.notification
@@ -32,9 +34,19 @@ def notify(screen: Screen, every: int | None, as_json: bool) -> None:
         raise UsageError("notify.unset")
     notifier = Notifier(screen.settings.delivery.post_place(), _wish(screen), screen.language, targets(Path(wanted.addresses).expanduser()))
 
+    def look() -> dict[str, int]:
+        try:
+            store = opened(screen)
+        except StoreError as error:
+            if error.key not in AWAY:
+                raise
+            screen.fail(error)  # what is judged meanwhile waits beside it, and nobody else tells of it
+            return notifier.tell(alerts_left(screen.store), time.time())
+        with closing(store):
+            return notifier.look(store, time.time())
+
     def once() -> None:
-        with closing(opened(screen)) as store:
-            told = notifier.look(store, time.time())
+        told = look()
         if as_json:
             screen.emit({"told": sum(max(0, count) for count in told.values()), "failed": sum(count < 0 for count in told.values())})
         for count in told.values():

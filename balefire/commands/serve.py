@@ -29,6 +29,7 @@ from records import scratch
 from records.errors import StoreError, UsageError
 from records.wording import say
 from sensors.rights import ALONE, NET_BIND_SERVICE, OPENING, forgo
+from sensors.sources.cards import stamps
 from sensors.tied import tie
 
 if TYPE_CHECKING:
@@ -250,6 +251,8 @@ class Supervisor:
             self._screen.fail(problem)
             self._stopped = True
         else:
+            if told.get("back") in self._jobs[0].places:  # a card that was plugged in anew is told to stamp: what listens has no right to
+                stamps(told["back"], turn_on=True)
             self._heard.hear(told)
             self._screen.worse(CUT if "unread" in told else 0)
 

@@ -100,7 +100,7 @@ def watch(
             taken_in(
                 screen,
                 as_json,
-                lambda alert: _tell(screen, alert),
+                lambda alert, stored: _tell(screen, alert, stored),
                 store,
                 captures=[capture],
                 **plan,
@@ -134,7 +134,7 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
             line.end()
         with closing(line.file):
             (capture,) = listen(line.file, "+".join(places), line.end, patience=0)
-            taken_in(screen, as_json, lambda alert: _tell(screen, alert), store, keeps_house=False, captures=[capture], **plan)
+            taken_in(screen, as_json, lambda alert, stored: _tell(screen, alert, stored), store, keeps_house=False, captures=[capture], **plan)
 
 
 def words(**given: Any) -> list[str]:
@@ -147,13 +147,16 @@ def words(**given: Any) -> list[str]:
     return told
 
 
-def _tell(screen: Screen, alert: Alert) -> None:
+def _tell(screen: Screen, alert: Alert, stored: bool) -> None:
     from balefire.screen import severity_text
     from balefire.times import shown
     from records.model import severity_word
 
     word = severity_text(severity_word(alert.severity), screen.language).plain
-    screen.note(f"{shown(alert.last, screen.language)}  {word}  {getattr(alert.title, screen.language)}  {alert.id}")
+    screen.note(
+        f"{shown(alert.last, screen.language)}  {word}  {getattr(alert.title, screen.language)}  {alert.id}"
+        + ("" if stored else f"  {screen.say('cli.watch.held')}")
+    )
 
 
 def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:

@@ -9,7 +9,6 @@ import re
 import sys
 import time
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -18,10 +17,10 @@ from anyio import CapacityLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
-from streamlit.file_util import get_static_dir
 
 from dashboards.access.sessions import ANYBODY, COOKIE, access
 from dashboards.opening import opened
+from dashboards.shell import PAGE
 from records.errors import BalefireError
 from records.store.contract import Change
 from records.wording import say
@@ -38,8 +37,8 @@ MACHINES: Final = ("/api", "/metrics")  # which may show name and password with 
 VISITOR: Final = "balefire.visitor"  # in the scope
 HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB
 WRONG_S: Final = 0.5  # until a wrong password is answered
-# The scripts that stand in Streamlit's page itself; our components come to it as data, and become a blob's.
-_INLINE: Final = re.findall(r"<script>(.*?)</script>", Path(get_static_dir(), "index.html").read_text("utf-8"), re.DOTALL)
+# The scripts that stand in the page itself; our components come to it as data, and become a blob's.
+_INLINE: Final = re.findall(r"<script>(.*?)</script>", PAGE, re.DOTALL)
 _SCRIPTS: Final = " ".join(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in _INLINE)
 # On every answer: no other site may frame a page and have somebody press its buttons; a script that got into a page does not run; nothing is taken for what
 # it does not say it is.

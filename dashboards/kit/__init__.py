@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 1000  # letters of a text, as of a cell on the terminal; a hostile name has 64 Ki
 TEXTS: Final = frozenset({"document", "paper", "handover", "source", "dissection", "packets"})  # components of texts as long as they are
+LINKED: Final = "linked"  # keys of the components with links that were drawn last
 UNSEEN: Final = frozenset({"href", "id", "code"})  # by these things are found again
 
 
@@ -53,20 +54,32 @@ def draw(name: str, data: dict[str, Any], key: str) -> None:
     _mount(name, data, key)
 
 
-def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]], None]) -> str | None:
-    """Draw a component whose rows can be opened and chosen; the identity of the row that was opened just now, or None. `chosen` is told every choice."""
+def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]], None]) -> None:
+    """Draw a component whose rows are links and can be chosen; `chosen` is told every choice."""
 
     def changed() -> None:
         chosen(list(st.session_state[key].chosen or ()))
 
-    result: Any = _mount(name, data, key, on_open_change=lambda: None, on_chosen_change=changed)
-    return getattr(result, "open", None)
+    _linked(name, data, key, on_chosen_change=changed)
+
+
+def _linked(name: str, data: dict[str, Any], key: str, **more: Any) -> Any:
+    """Draw a component with links to other pages, and follow the one that was clicked just now."""
+    st.session_state.setdefault(LINKED, []).append(key)
+    result: Any = _mount(name, data, key, on_open_change=lambda: None, **more)
+    visit(getattr(result, "open", None))
+    return result
+
+
+def leave() -> None:
+    """Follow the link that was clicked just now before the page that has it is drawn once more for nothing."""
+    for key in st.session_state.pop(LINKED, ()):
+        visit(getattr(st.session_state.get(key), "open", None))
 
 
 def follow(name: str, data: dict[str, Any], key: str) -> None:
     """Draw a component with links to other pages (`asset?…`); a plain click on one opens it in this session."""
-    result: Any = _mount(name, data, key, on_open_change=lambda: None)
-    visit(getattr(result, "open", None))
+    _linked(name, data, key)
 
 
 def visit(address: object) -> None:
@@ -79,9 +92,8 @@ def visit(address: object) -> None:
 
 def watch(name: str, data: dict[str, Any], key: str, *events: str) -> dict[str, Any]:
     """Draw a component with these events beside links; what happened just now, by event."""
-    told: dict[str, Any] = {f"on_{event}_change": lambda: None for event in ("open", *events)}
-    result: Any = _mount(name, data, key, **told)
-    visit(getattr(result, "open", None))
+    told: dict[str, Any] = {f"on_{event}_change": lambda: None for event in events}
+    result = _linked(name, data, key, **told)
     return {event: found for event in events if (found := getattr(result, event, None)) is not None}
 
 

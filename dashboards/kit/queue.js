@@ -9,7 +9,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
   all.checked = data.rows.length > 0 && chosen.size === data.rows.length
   root.append(el("div", "row head", null, all, ...data.head.map((word, at) => el("span", at === 1 ? "number" : "", word))))
   for (const alert of data.rows) {
-    const link = phrase("a", "title", alert.title), open = event => { if (event.metaKey || event.ctrlKey || event.shiftKey) return; event.preventDefault(); event.stopPropagation(); setTriggerValue("open", alert.id) }
+    const link = phrase("a", "title", alert.title), open = event => { if (event.metaKey || event.ctrlKey || event.shiftKey) return; event.preventDefault(); event.stopPropagation(); setTriggerValue("open", alert.href) }
     link.href = alert.href
     link.onclick = open
     const choose = box(data.choose, () => { choose.checked ? chosen.add(alert.id) : chosen.delete(alert.id); tell() })
@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     choose.checked = chosen.has(alert.id)
     boxes.push(choose)
     const state = el("span", "state", null, el("i", "dot is-" + alert.status), el("span", "cut", null, alert.statusWord, alert.assignee ? el("span", "muted who", alert.assignee) : null))
-    const row = el("div", "row", null, choose, severityTag(alert.severity, alert.word), el("b", "number", alert.score), el("div", "main", null, el("div", "first", null, link, alert.fresh ? el("span", "fresh", alert.fresh) : null), el("div", "muted small reason", alert.reason)), phrase("span", "cut", alert.asset), el("span", "mono muted", alert.technique), el("span", "muted number", alert.count), state, el("span", "when", null, el("span", "", alert.time), el("span", "muted small", alert.day)))
+    const row = el("div", "row", null, choose, severityTag(alert.severity, alert.word), el("b", "number", alert.score), el("div", "main", null, el("div", "first", null, link, alert.fresh ? el("span", "fresh", alert.fresh) : null), el("div", "muted small reason", alert.reason)), phrase("span", "cut", alert.asset), el("span", "mono muted coded", null, el("span", "", alert.technique), el("span", "", alert.short)), el("span", "muted number", alert.count), state, el("span", "when", null, el("span", "", alert.time), el("span", "muted small", alert.day)))
     row.dataset.id = alert.id
     row.onclick = open
     root.append(row)

@@ -25,6 +25,8 @@ PAGE: Final = ("alert", "alerts")
 
 def show(page: Page) -> None:
     """The whole page."""
+    if named := st.query_params.pop("alert", ""):  # as `asset?asset=…` and `rule?rule=…`
+        st.query_params.setdefault("id", named)
     identity = st.query_params.get("id", "")
     found = queries.detail(page.store, identity) if identity else None
     known = ahead(str(found.alert["id"])) if found else []
@@ -197,7 +199,7 @@ def steps(page: Page, found: Detail) -> None:
 def activities(page: Page, found: Detail) -> None:
     """The activities that the finding is about."""
     head = [page.say(f"activity.{name}") for name in HEAD]
-    lines = [activity_row(page, row) for row in queries.rows(found.activities)]
+    lines = [activity_row(page, row) for row in found.activities]
     note = page.count("activity.count", len(lines), count=number(len(lines))) if lines else ""
     if lines and found.activity_count > len(lines):
         note = page.say("activity.cut", shown=number(len(lines)), total=number(found.activity_count))

@@ -26,6 +26,7 @@ PAGE: Final = ("alerts", 2)
 PLACE: Final = PAGE[0]
 LISTED: Final = 50  # of a page
 FOREVER: Final = 1 << 63
+SHORT: Final = 8  # letters of an identity, to be read out: the command line takes them
 LAST_VISIT: Final = "1"  # as `new` in the address, from where nobody knows when that was
 
 
@@ -54,9 +55,7 @@ def show(page: Page) -> None:
     head = [page.say(f"list.{name}") for name in ("severity", "score", "what", "asset", "technique", "count", "status", "last")]
     choose = {"chosen": [row["id"] for row in chosen], "choose": page.say("list.choose"), "chooseAll": page.say("list.choose_all")}
     data = {"head": head, "rows": listed(page, rows, visited), **choose}
-    opened = kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
-    if opened:
-        st.switch_page("views/alert.py", query_params={**{name: value for name, value in st.query_params.items() if name != choosing.NAME}, "id": opened})
+    kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     paging.turn(page, PLACE, len(rows), total, last_of(rows))
 
 
@@ -77,7 +76,7 @@ def second_line(page: Page, count: str, chosen: int, wanted: Filters, visited: i
         st.space("stretch")
         if wanted.since and wanted.since == visited:
             st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen, args=(page.whole.until - 1,))
-        st.button(page.say("handover.button"), key="handover_button", icon=":material/assignment:", on_click=turned, args=("handover",))
+        st.button(page.say("handover.button"), key="handover_button", icon=":material/assignment:", shortcut="H", on_click=turned, args=("handover",))
     if st.query_params.get("handover"):
         texts = [{"language": code, "text": handover(page, code)} for code in sorted(LANGUAGES, key=lambda code: code != page.language)]
         words = {name: page.say(f"handover.{name}") for name in ("title", "note", "copy", "copied", "failed")}
@@ -250,6 +249,7 @@ def _row(page: Page, row: dict[str, Any], names: dict[str, str]) -> dict[str, An
         "reason": text_of(row, "reason", page.language),
         "asset": names.get(assets[0], assets[0]) + (f" +{len(assets) - 1}" if len(assets) > 1 else "") if assets else "",
         "technique": " ".join(techniques[:1]),
+        "short": str(row["id"])[:SHORT],
         "count": f"× {number(count)}" if count > 1 else "",
         "status": row["status"],
         "statusWord": page.say(f"status.{row['status']}") + (f" · {page.say(f'verdict.{verdict}')}" if verdict else ""),

@@ -75,11 +75,11 @@ def ways(page: Page, told: Story | None) -> None:
     with st.container(horizontal=True, gap="small", key="ways"):
         if told:
             short = re.sub(r"\W", "", str(told.worst["id"]))[:8]  # a label is Markdown, and what is stored is hostile
-            if st.button(page.say("open_alert", id=short), type="primary"):
+            if st.button(page.say("open_alert", id=short), type="primary", shortcut="O"):
                 st.switch_page("views/alert.py", query_params={**kept, "id": str(told.worst["id"])})
-        if st.button(page.say("story.new"), key="to_new", icon=":material/new_releases:"):
+        if st.button(page.say("story.new"), key="to_new", icon=":material/new_releases:", shortcut="N"):
             st.switch_page("views/alerts.py", query_params={**kept, "new": "1"})
-        if st.button(page.say("handover.button"), key="to_handover", icon=":material/assignment:"):
+        if st.button(page.say("handover.button"), key="to_handover", icon=":material/assignment:", shortcut="H"):
             st.switch_page("views/alerts.py", query_params={**kept, "handover": "1"})
 
 

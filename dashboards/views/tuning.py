@@ -134,9 +134,9 @@ def drawn(page: Page, curve: Curve, now: Step, step: Step) -> dict[str, Any]:
 def looked(page: Page, curve: Curve) -> str:
     """What the curve is made of: until when, how many shifts, how many hours were seen, and when it was worked out."""
     window = curve.window
-    told = {"until": page.clock.moment(window.until - (not window.whole)), "hours": f"{window.hours:,.1f}", "shifts": number(len(window.starts))}
+    until, shifts = page.clock.moment(window.until - (not window.whole)), number(len(window.starts))
     made = page.say("tuning.made", moment=page.clock.moment(curve.made)) if curve.made else ""
-    return page.say("tuning.looked_at" if window.whole else "tuning.looked_whole", **told) + made
+    return page.say("tuning.looked_at" if window.whole else "tuning.looked_whole", until=until, hours=f"{window.hours:,.1f}", shifts=shifts) + made
 
 
 def doubted(page: Page, curve: Curve, now: Step, rule: Rule) -> list[str]:

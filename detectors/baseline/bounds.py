@@ -1,8 +1,10 @@
-"""Between what each point may be, by what was learned of it; worked out once a point."""
+"""Between what each point may be, by what was learned of it; worked out once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
 
 from detectors.baseline.levels import KNOWN
 from detectors.baseline.signs import side
@@ -32,20 +34,16 @@ UNKNOWN: Final = Bound()
 
 
 class Bounds:
-    """The bounds of these points."""
+    """The bounds of these points, in columns; what is not known has the number -1, and the last ones."""
 
     def __init__(self, known: Mapping[Place, Level]) -> None:
-        self._known = known
-        self._made: dict[Place, Bound] = {}
+        self.numbers: dict[Place | None, int] = {place: number for number, place in enumerate(known)}
+        self._rows = [*(_bound(place, level) for place, level in known.items()), UNKNOWN]
+        self.columns: Any = np.array(self._rows, float).T
 
-    def of(self, place: Place | None) -> Bound:
+    def of(self, place: Place) -> Bound:
         """Those of this point."""
-        if place is None or place not in self._known:
-            return UNKNOWN
-        made = self._made.get(place)
-        if made is None:
-            made = self._made[place] = _bound(place, self._known[place])
-        return made
+        return self._rows[self.numbers.get(place, -1)]
 
 
 def _bound(place: Place, level: Level) -> Bound:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from detectors.baseline.follows import APART
 from detectors.baseline.levels import BLOCK, BLOCKS, KNOWN
+from detectors.baseline.places import among_all
 from records.formats import MINUTE
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Chart:
     def __init__(self, known: Mapping[Place, Level], follows: Mapping[Pair, Follow]) -> None:
         self.places = [place for place, level in known.items() if level.room is not None and (level.blocks >= ENOUGH or level.seen < KNOWN)]
         self.numbers = {place: number for number, place in enumerate(self.places)}
+        self.of = among_all(known, self.numbers)
         levels = [known[place] for place in self.places]
         self.least, self.most, spread = (np.array([getattr(each, name) for each in levels], float) for name in ("least", "most", "spread"))
         self.moves = np.array([each.seen >= KNOWN for each in levels], bool)
@@ -118,19 +120,17 @@ class Courses:
         self.reach = {place: _reach(known[setpoint]) for setpoint, place in follows if {setpoint, place} <= known.keys()}
         self._by: dict[str, Course] = {}
 
-    def judge(self, points: pa.Table, numbers: Numbers, kinds: list[tuple[Any, ...]], places: list[Place | None]) -> Iterator[Slow]:
-        """What the blocks tell that are over with these points; `places` and `kinds`, whose last column is the observer, are those of `numbers`."""
+    def judge(self, points: pa.Table, levels: Numbers, observers: Mapping[str, Numbers]) -> Iterator[Slow]:
+        """What the blocks tell that are over with these points; `levels`: the number of each among all that are known; by observer its rows."""
         table: Any = points
-        which = np.array([self.chart.numbers.get(place, -1) if place else -1 for place in places], np.int64)[numbers]
+        which = self.chart.of[levels]
         if (which < 0).all():
             return
-        observers = np.array([kind[-1] or "" for kind in kinds], object)[numbers]
         blocks = table["event.start"].cast(pa.int64()).to_numpy() // (BLOCK * MINUTE)
         columns = [table[name].to_numpy() for name in ("ot.point.min", "ot.point.max", "ot.point.last")]
         ids, begins, ends = table["id"].to_numpy(), *(table[name].cast(pa.int64()).to_numpy() for name in ("event.start", "event.end"))
         rows = (which, (columns[0] + columns[1]) / 2, columns[2], ids, begins, ends)
-        for observer in dict.fromkeys(observers.tolist()):
-            mine = np.flatnonzero(observers == observer)
+        for observer, mine in observers.items():
             for slow in self._seen(self._course(observer), blocks[mine], [each[mine] for each in rows]):
                 yield slow._replace(observer=observer, at=int(mine[slow.at]))
 

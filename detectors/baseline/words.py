@@ -87,6 +87,14 @@ class Halves:
         return plain(self.rows) if isinstance(self.rows, pa.Table) else self.rows or []
 
 
+class Joined(NamedTuple):
+    """Points of which the halves are made whole: which of `kinds` (WHERE and the observer) each row is."""
+
+    points: Any
+    numbers: Numbers
+    kinds: list[tuple[Any, ...]]
+
+
 class Readings:
     """Rows of halves, those of one number after the other in the order in which they came: `number`, `minute`, which half.
 
@@ -184,10 +192,10 @@ class Words:
                 self._decide(first, trial, TAGGED if self._together(first) else NEEDED, levels)
         return []
 
-    def join(self, points: Any, halves: Halves) -> Any:
+    def join(self, points: Any, halves: Halves) -> Joined:
         """Points in which what is one number is one row, at the place of the row that shows that its minute is over; the halves are gone."""
         if not self.known or not points.num_rows:
-            return points
+            return Joined(points, *numbered(points, (*WHERE, "observer.name")))
         table = pa.concat_tables([halves.table(points.schema), points])
         kept = table.num_rows - points.num_rows
         numbers, kinds = numbered(table, (*WHERE, "observer.name"))
@@ -197,7 +205,7 @@ class Words:
         pair = {each: number for number, each in enumerate(pairs)}
         number = np.array([-1 if first is None else pair[kind[-1], first] for kind, first in zip(kinds, firsts, strict=True)], np.int64)[numbers]
         if (number[kept:] < 0).all():
-            return points
+            return Joined(points, numbers[kept:], kinds)
         second = np.array([place != first for place, first in zip(places, firsts, strict=True)], bool)[numbers]
         order = np.argsort(number, kind="stable")[(number < 0).sum() :]
         readings = Readings(number[order], table["event.start"].cast(pa.int64()).to_numpy()[order] // MINUTE, second[order])
@@ -213,9 +221,11 @@ class Words:
         things = np.array([first.thing for _, first in pairs], np.int64)[which]
         new = {"ot.object.first": things, **dict.fromkeys(VALUES, values)}
         made = pa.table({name: new.get(name, made[name]) for name in made.column_names}, schema=points.schema)
+        kind = {(each[-1], place): number for number, (each, place) in enumerate(zip(kinds, places, strict=True))}
         rest = np.flatnonzero(number[kept:] < 0)
-        whole = pa.concat_tables([points.take(rest), made])
-        return whole.take(np.argsort(np.concatenate([rest, order[at] - kept]), kind="stable"))
+        rows = np.concatenate([rest, np.arange(len(at)) + points.num_rows])[(turns := np.argsort(np.concatenate([rest, order[at] - kept]), kind="stable"))]
+        numbers = np.concatenate([numbers[kept:][rest], np.array([kind.get(each, -1) for each in pairs], np.int64)[which]])[turns]
+        return Joined(pa.concat_tables([points, made]).take(rows), numbers, kinds)
 
     def _together(self, first: Place) -> bool:
         """Has the plant one name for both?"""

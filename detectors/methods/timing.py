@@ -224,11 +224,10 @@ class Timing:
 
     def _name(self, kinds: Iterable[tuple[Any, ...]]) -> None:
         """What hosts are called."""
-        for kind in kinds:
-            for ip, mac, asset, name in (kind[:2] + kind[-4:-2], kind[2:4] + kind[-2:]):
-                host = ip or mac
-                if asset is not None and host and (len(self._names) < MOST or host in self._names):
-                    self._names[host] = [asset, name]
+        for ip, mac, asset, name in dict.fromkeys(end for kind in kinds for end in (kind[:2] + kind[-4:-2], kind[2:4] + kind[-2:])):
+            host = ip or mac
+            if asset is not None and host and (len(self._names) < MOST or host in self._names):
+                self._names[host] = [asset, name]
 
     def _over(self, line: Line, minute: int, steady: Steady, shown: Shown) -> Iterator[Finding]:
         """A minute is over: what was slow in it, fast, or silent?"""

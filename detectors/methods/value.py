@@ -21,7 +21,7 @@ from detectors.baseline.follows import Follow
 from detectors.baseline.lately import Lately
 from detectors.baseline.levels import WRITES, Level, Levels
 from detectors.baseline.numbering import numbered
-from detectors.baseline.places import WHERE, Place, place_of
+from detectors.baseline.places import WHERE, Place, among_all, place_of
 from detectors.baseline.signs import meant, written
 from detectors.baseline.words import Halves, Word
 from detectors.gathering import plain
@@ -107,6 +107,7 @@ class Moving:
     def __init__(self, known: Mapping[Place, Level]) -> None:
         self.places = [place for place, level in known.items() if level.moves]
         self.numbers = {place: number for number, place in enumerate(self.places)}
+        self.of = among_all(known, self.numbers)
         self.limit = np.array([max(STILL, 3 * known[place].still) for place in self.places], np.int64)
         self.names = list(dict.fromkeys(place.device for place in self.places))
         devices = {device: number for number, device in enumerate(self.names)}
@@ -130,21 +131,20 @@ class Value:
         self._pauses: list[Pause] = []  # points may come before the reads of their minutes
         self._halves = Halves()
         self._courses: Courses | None = None
-        self._bounds = Bounds(self.levels.known)
+        self._bounds: Bounds | None = None
 
     def learn(self, batch: Batch) -> None:
         """What these points were and what was written is normal."""
         self.levels.learn(batch.points, batch.activities)
-        self._moving = self._courses = None
-        self._bounds = Bounds(self.levels.known)
+        self._moving = self._courses = self._bounds = None
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of what is written, of points, and of those that stand still, each in the order of the rows."""
         if not self.levels.known:
             return []
         told = list(self._writes(batch.activities)) if batch.activities.num_rows else []
-        points = self.levels.words.join(batch.points.select(list(NEEDED)), self._halves)
-        told += self._points(points) if points.num_rows else []
+        joined = self.levels.words.join(batch.points.select(list(NEEDED)), self._halves)
+        told += self._points(*joined) if joined.points.num_rows else []
         return told + (list(self._stands(batch.activities)) if batch.activities.num_rows else [])
 
     def state(self) -> bytes:
@@ -170,7 +170,7 @@ class Value:
             follows = {(Place(*each[:5]), Place(*each[5:10])): Follow(*each[10:]) for each in said.get("follows", [])}
             words = {Place(*each[:5]): Word(*each[5:]) for each in said.get("words", [])}
             self.levels = Levels({Place(*each[:5]): Level(*each[5:]) for each in said["known"]}, int(said["shed"]), follows, words)
-            self._lately, self._bounds = Lately(said["told"], said.get("far")), Bounds(self.levels.known)
+            self._lately, self._bounds = Lately(said["told"], said.get("far")), None
             self._written = {key: [Step(value, time, Witness(*row)) for value, time, row in steps] for key, steps in said["written"].items()}
             self._moved = {observer: Moved(np.array(last, np.int64), np.array(still, bool)) for observer, (last, still) in said["moved"].items()}
             self._pauses, self._moving = [Pause(*each) for each in said["pauses"]], None
@@ -219,17 +219,18 @@ class Value:
         if outside and len(steps) >= CREEPS and self._news("setpoint-creeps", place, row):
             yield self._finding("setpoint-creeps", row, {"steps": 40.0}, level, value, [step.witness for step in steps], len(steps))
 
-    def _points(self, points: Any) -> list[Finding]:
+    def _points(self, points: Any, numbers: Numbers, kinds: Sequence[tuple[Any, ...]]) -> list[Finding]:
         """Points that leave their range or jump."""
-        numbers, kinds = numbered(points, (*WHERE, "observer.name"))
-        places = [place_of(*kind[:-1]) for kind in kinds]
-        least, most, step, sides, usually, at_most = np.array([self._bounds.of(place) for place in places], float)[numbers].T
+        bounds = self._between()
+        levels = np.array([bounds.numbers.get(place_of(*kind[:-1]), -1) for kind in kinds], np.int64)[numbers]
+        observers = _by_observer(numbers, kinds)
+        least, most, step, sides, usually, at_most = bounds.columns[:, levels]
         points = meant(points, sides, usually, at_most)
         low, high = points["ot.point.min"].to_numpy(), points["ot.point.max"].to_numpy()
         odd = np.flatnonzero((low < least) | (high > most) | (high - low > step))
-        self._move(numbers, kinds, places, points)
+        self._move(levels, observers, points)
         rows = plain(points.select(list(POINT)).take(pa.array(odd))) if len(odd) else []
-        shown: list[tuple[int, Row | Slow]] = [(slow.at, slow) for slow in self._slow().judge(points, numbers, kinds, places)]
+        shown: list[tuple[int, Row | Slow]] = [(slow.at, slow) for slow in self._slow().judge(points, levels, observers)]
         shown += zip(odd.tolist(), rows, strict=True)
         site = points["observer.site"][0].as_py()
         in_order = sorted(shown, key=itemgetter(0))  # a block is over before the row that shows it
@@ -257,17 +258,16 @@ class Value:
         outside = [] if least <= low and high <= most else self._outside("value-outside", place, level, (low, high), row)
         yield from outside
         inside = level.low <= low and high <= level.high
-        if inside and high - low > self._bounds.of(place).step and self._news("value-jumps", place, row):
+        if inside and high - low > self._between().of(place).step and self._news("value-jumps", place, row):
             yield self._finding("value-jumps", row, {"jumps": 25.0}, level, high - low, [_point(row)])
 
-    def _move(self, numbers: Numbers, kinds: Sequence[tuple[Any, ...]], places: Sequence[Place | None], points: Any) -> None:
+    def _move(self, levels: Numbers, observers: Mapping[str, Numbers], points: Any) -> None:
         """When each point that always moves did so last, and which stood before."""
         moving = self._always()
-        which = np.array([moving.numbers.get(place, -1) if place else -1 for place in places], np.int64)[numbers]
+        which = moving.of[levels]
         minutes = points["event.start"].cast(pa.int64()).to_numpy() // MINUTE
-        observers = [kind[-1] or "" for kind in kinds]
-        for observer in dict.fromkeys(observers):
-            mine = (which >= 0) if len(set(observers)) == 1 else (which >= 0) & np.array([each == observer for each in observers])[numbers]
+        for observer, rows in observers.items():
+            mine = rows[which[rows] >= 0]
             moved = self._moves(observer)
             order = np.lexsort((minutes[mine], which[mine]))
             number, minute = which[mine][order], minutes[mine][order]
@@ -285,12 +285,11 @@ class Value:
             return
         numbers, kinds = numbered(rows, ("ot.effect", "event.outcome", "source.ip", "destination.ip", "observer.name"))
         devices = [_read(kind) for kind in kinds]
-        read = np.array([moving.known.get(device, -1) if device else -1 for device in devices], np.int64)[numbers]
-        minutes = rows["event.start"].cast(pa.int64()).to_numpy() // MINUTE
-        observers = np.array([kind[-1] or "" for kind in kinds], object)[numbers]
+        known = np.array([moving.known.get(device, -1) if device else -1 for device in devices], np.int64)
+        read, minutes = known[numbers], rows["event.start"].cast(pa.int64()).to_numpy() // MINUTE
         still: dict[tuple[int, str, int], list[int]] = {}  # by row, observer and device
         for observer, moved in self._moved.items():
-            mine = (read >= 0) & (observers == observer)
+            mine = ((known >= 0) & [(kind[-1] or "") == observer for kind in kinds])[numbers]
             latest = np.zeros(len(moving.names), np.int64)
             np.maximum.at(latest, read[mine], minutes[mine])
             ones = np.flatnonzero((moved.last > 0) & ~moved.still & (latest[moving.devices] - moved.last > moving.limit))
@@ -321,6 +320,11 @@ class Value:
         if self._courses is None:
             self._courses = Courses(self.levels.known, self.levels.follows)
         return self._courses
+
+    def _between(self) -> Bounds:
+        if self._bounds is None:
+            self._bounds = Bounds(self.levels.known)
+        return self._bounds
 
     def _always(self) -> Moving:
         if self._moving is None:
@@ -365,6 +369,13 @@ def _about(place: Place) -> Row:
     """A point as rows have it."""
     about: Row = {"network.protocol": place.protocol, "ot.object.space": place.space}
     return about | ({"ot.object.first": place.thing} if isinstance(place.thing, int) else {"ot.object.name": place.thing})
+
+
+def _by_observer(numbers: Numbers, kinds: Sequence[tuple[Any, ...]]) -> dict[str, Numbers]:
+    """The rows of each observer, the last column of `kinds`, which has any."""
+    names = [kind[-1] or "" for kind in kinds]
+    each = {name: np.flatnonzero(np.array([other == name for other in names])[numbers]) for name in dict.fromkeys(names)}
+    return {name: rows for name, rows in each.items() if len(rows)}
 
 
 def _onwards(steps: Sequence[Step], value: float) -> bool:

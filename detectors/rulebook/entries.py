@@ -43,7 +43,7 @@ class Entries:
 
 def entries(frame: Frame, correlation: Correlation, columns: Sequence[str], inner: Callable[[int], Mask]) -> Entries | None:
     """The rows of a frame that any part matches, with these columns; None: no row. `inner` tells where the inner correlation of a part found something."""
-    usable = _usable(frame, correlation)
+    usable = frame.once(("usable", correlation.own_rows), lambda: _usable(frame, correlation))
     views: dict[tuple[Field, ...], Whole] = {}
     for number, part in enumerate(correlation.parts):
         mask = inner(number) if part.match is None else part.match(frame)

@@ -78,13 +78,17 @@ class Texts:
 
     def _rows(self, frame: Frame) -> Mask:
         words, places = frame.words(self.field), frame.literals(self.field)
+        if places is None:
+            literal, searched = list[int](), list(self.patterns)
+        else:
+            literal = [place for pattern in self.patterns if pattern.literal is not None and (place := places.get(pattern.literal)) is not None]
+            searched = [pattern for pattern in self.patterns if pattern.literal is None]
+        if not literal and not searched:
+            return frame.nothing()  # as nearly always
         found = np.zeros(len(words.values), dtype=np.bool_)
-        for pattern in self.patterns:
-            if places is not None and pattern.literal is not None:
-                if (place := places.get(pattern.literal)) is not None:
-                    found[place] = True
-            else:
-                found |= hits(words.values, pattern.regex)
+        found[literal] = True
+        for pattern in searched:
+            found |= hits(words.values, pattern.regex)
         return words.lift(found) if found.any() else frame.nothing()
 
 

@@ -12,7 +12,7 @@ from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store.decisions import broken
 from records.store.dsl import STRAY
-from records.store.spool import LETTERS, LIMIT, corrupt, held, places_of, waiting
+from records.store.spool import LETTERS, LIMIT, corrupt, held, places_of, waiting, waiting_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,6 +69,11 @@ def _kept(places: Sequence[Path]) -> dict[str, Any]:
         "corrupt": sum(len(corrupt(place)) for place in places), "paths": [str(place) for place in places],
     }  # fmt: skip
     return {"spool": spool, "dead_letters": sum(_letters(place).count() for place in places)}
+
+
+def alerts_left(where: str) -> list[dict[str, Any]]:
+    """Alerts that wait for a store in Elasticsearch that is away, by the names of their columns."""
+    return [alert for place in _places(where) for alert in waiting_alerts(place)]
 
 
 def _places(where: str) -> list[Path]:

@@ -3,8 +3,8 @@
 A commit is one segment, a file of its own: a line that says how long it is and what it hashes to, then the findings, assets and states as JSON, then
 the rows as Arrow streams and the packets of findings. A segment is whole on the disk before anybody goes on, and goes when the store has taken it in;
 delivered twice it changes nothing, so a writer that was killed delivers again what it is not sure of. A segment that is not what was written is put aside
-as `.corrupt`, and the others are delivered. The spool holds `limit` octets, what was put aside included: where it is full, whoever writes has to wait for
-the store, so nothing is dropped here.
+as `.corrupt`, and the others are delivered. Beside a segment stands, as `.told`, of which alerts people have heard that wait with it. The spool holds
+`limit` octets, what was put aside included: where it is full, whoever writes has to wait for the store, so nothing is dropped here.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ from records.store.place import sync
 from records.store.rows import asset_from, asset_row, finding_from, finding_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from records.model import Alert
 
 LIMIT: Final = 4 << 30
 LETTERS: Final = "dead-letters.jsonl"  # what the store refused, beside the segments
 FORMAT: Final = "balefire-spool-1"
+TOLD: Final = ".told"
 _ROWS: Final = ("activities", "points", "coverage")
 _TABLES: Final = ("activity", "point", "coverage")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -146,6 +149,19 @@ class Spool:
     def done(self, path: Path) -> None:
         """The store has it."""
         path.unlink(missing_ok=True)
+        path.with_suffix(TOLD).unlink(missing_ok=True)
+
+    def tell(self, path: Path, alerts: Iterable[Alert]) -> None:
+        """Note that people have heard of the alerts that wait with this segment, whatever ends us; of what cannot be noted they hear once more."""
+        rows = [{"id": alert.id, "severity": alert.severity, "title.en": alert.title.en, "title.zh": alert.title.zh} for alert in alerts]
+        with suppress(OSError):
+            note = path.with_suffix(TOLD)
+            note.touch(0o600)
+            note.write_text(json.dumps(rows, ensure_ascii=False), "utf-8", "replace")
+
+    def is_told(self, path: Path) -> bool:
+        """Have people heard of what waits there?"""
+        return path.with_suffix(TOLD).exists()
 
     def close(self) -> None:
         """Let go of the slots."""
@@ -168,6 +184,15 @@ def held(root: Path) -> int:
 def corrupt(root: Path) -> list[Path]:
     """Segments that were put aside."""
     return sorted(root.glob("*/*.corrupt"))
+
+
+def waiting_alerts(root: Path) -> list[dict[str, Any]]:
+    """The alerts that are not stored yet and that people have heard of, by the names of their columns."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(root.glob(f"*/*{TOLD}")):
+        with suppress(OSError, ValueError):  # it is stored meanwhile, or being written
+            rows += json.loads(path.read_text("utf-8"))
+    return rows
 
 
 def _sizes(root: Path, kind: str) -> list[int]:

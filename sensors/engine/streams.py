@@ -37,6 +37,7 @@ SLOWER: Final = 4  # … and how many times as long a pause is that is none of t
 PAUSE: Final = 2 * WINDOW  # so long says nothing of one direction; of all at once it is told whether the clock stepped meanwhile
 ANSWERED: Final = 28  # where the ACK flag of a beginning that nobody confirmed is kept, above its sequence number
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
+LOOKED: Final = 64  # messages of one side without any that acts, after which it is believed only to look
 FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
 LARGEST_ROOM: Final = (2 * MAX_WAITING + 1) * SLOT_OCTETS // 4 + 4  # messages that waiting segments may become
@@ -500,6 +501,12 @@ def _other(packet: Any, undecoded: Any, streams: Any) -> None:
 
 
 @inline
+def _looks(packet: Any, flow: Any) -> bool:
+    """Is it of a conversation that is understood, and in which nobody has acted for long? How that begins and ends is followed all the same."""
+    return flow.acts == 0 and flow.framing >= 0 and flow.messages >= LOOKED and (packet.transport != TCP or packet.tcp_flags & HANDSHAKE == 0)
+
+
+@inline
 def _count(packet: Any, streams: Any) -> None:
     streams.packets += 1
     streams.octets += packet.wire
@@ -651,6 +658,9 @@ def follow(
                 number = new_flow(packet, flows, index, streams, ports)
                 if number < 0:
                     return i, FULL_FLOWS
+        if streams.pressed and number >= 0 and _looks(packet, flows[number]):
+            streams.dropped += 1
+            continue
         _count(packet, streams)
         if packet.marks:
             note(packet, undecoded, streams)

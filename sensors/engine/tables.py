@@ -99,6 +99,7 @@ HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # 
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8", marks="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
+    pressed="i8",                                              # 1 while more comes than can be followed: what only looks is let go
     interface="i8", place="i8",                                # number of the interface whose counters these are, and its place
     behind="i8", looked="i8",                                  # packets that were late in this window, and up to how many it is known what that means
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", cut="i8", repeated="i8", reordered="i8",

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any, Final
 
 from sensors.broken import told_in
-from sensors.pcapng import ABSENT, BROKEN, DARK
+from sensors.pcapng import ABSENT, BROKEN, DARK, PRESSED
 from sensors.source import Drop, Tick
 from sensors.sources.formats import SECTION_HEADER, nanoseconds, options, section_order
 
@@ -64,11 +64,12 @@ class Interfaces:
         number, high, low = struct.unpack_from(f"{order}III", block, 8)
         number += self._first
         said = options(block, order, 20)
-        told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in said if code in (*DROPPED, DARK, ABSENT) and len(value) == 8}
+        told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in said if code in (*DROPPED, DARK, ABSENT, PRESSED) and len(value) == 8}
         dark, absent = min(told.pop(DARK, 0), MOST_DARK), min(told.pop(ABSENT, 0), MOST_ABSENT)
+        pressed = bool(told.pop(PRESSED, 0))
         if self._ours and number < len(self.names):
             time, broken = int(nanoseconds((high << 32 | low) & MOST_UNITS, table[number])), told_in(dict(said).get(BROKEN, b""))
-            self.ticks.append(Tick(row, time, number, dark, absent, broken))
+            self.ticks.append(Tick(row, time, number, dark, absent, broken, pressed))
         packets, before = min(sum(told.values()), MOST_DROPPED), self._told.get(number, 0)
         if number < len(self.names) and packets != before:
             self._told[number] = packets

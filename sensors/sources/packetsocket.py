@@ -88,13 +88,16 @@ class Ring:
         self.dropped += dropped
 
     def doubt(self) -> bool:
-        """Did its card stamp until now, with a clock that has gone wrong since? Then the kernel does from now on."""
-        if self.stamps.how != cards.CARD:
+        """Does its card stamp otherwise than until now? One whose clock went wrong, or that no longer stamps, is believed no more; one whose clock is well
+        within the limit, and that stamps (again), is.
+        """
+        if index_now(self.name) != self.index:  # it is gone, and its card with it
             return False
-        self.stamps = cards.stamps(self.name)
-        if self.stamps.how == cards.CARD:
+        before, now = self.stamps.how == cards.CARD, cards.stamps(self.name)
+        if before == (now.how == cards.CARD) or (not before and abs(now.apart) > cards.MOST_APART // 2):
             return False
-        self.socket.setsockopt(SOL_PACKET, STAMPED_BY, 0)
+        self.stamps = now
+        self.socket.setsockopt(SOL_PACKET, STAMPED_BY, 0 if before else cards.BY_CARD)
         return True
 
     def forget_error(self) -> None:

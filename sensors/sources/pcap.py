@@ -74,6 +74,9 @@ class Capture:
         return self.pipe.again() if self.pipe else seekable(open_stream(self.file))
 
 
+SPAN: Final = ".span"  # ends what is noted beside a file of a recording (`sensors.spans`)
+
+
 class Found(list[Capture]):
     """Captures in the order of their first packets, those without any last. `left_out` are the files of directories that are no captures."""
 
@@ -154,7 +157,7 @@ def _search(folder: str, found: Found) -> None:
 def _files(folder: str, failures: list[OSError]) -> Iterator[str]:
     for place, folders, files in os.walk(folder, onerror=failures.append):
         folders.sort()
-        yield from (str(Path(place) / name) for name in sorted(files))
+        yield from (str(Path(place) / name) for name in sorted(files) if not name.endswith(SPAN))
 
 
 def _capture(path: str) -> Capture:

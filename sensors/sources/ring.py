@@ -123,6 +123,7 @@ class Rings:
         self._dropped = [0] * len(names)  # of rings that are closed
         self._before = [0] * len(names)  # packets that were taken from those
         self._stepping = Stepping() if fellows is None else None
+        self._stamped: set[int] = set()  # whose card gave times before the interface was gone
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
         self.rings: list[Ring | None] = [None] * len(names)
         self.rings = [self._ring(number) for number in range(len(names))]
@@ -234,11 +235,13 @@ class Rings:
                 except (InputError, UsageError):  # not ready yet, or of another kind now: the next look may find it so
                     continue
                 said.append({"back": name})
+                if number in self._stamped and name not in self.stamped():
+                    said.append({"unset": name})
         return said + self.links.look()
 
     def doubt(self) -> list[dict[str, object]]:
-        """Interfaces whose card has a clock that went wrong."""
-        return [{"unstamped": ring.name} for ring in self.rings if ring is not None and ring.doubt()]
+        """Interfaces whose card has a clock that went wrong, or is right again."""
+        return [{"restamped" if ring.stamps.how == CARD else "unstamped": ring.name} for ring in self.rings if ring is not None and ring.doubt()]
 
     def stamped(self) -> list[str]:
         """Interfaces whose card gives packets their times."""
@@ -264,6 +267,8 @@ class Rings:
         self._leaving.discard(number)
         self._dropped[number] += max(ring.seen - taken, ring.dropped)
         self._before[number] = int(cursor.packets)
+        if ring.stamps.how == CARD:
+            self._stamped.add(number)
         ring.close()
         self.rings[number] = None
         put_there(self._place + number * self._octets, self._octets, -1)

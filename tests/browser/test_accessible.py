@@ -77,6 +77,7 @@ def test_nothing_serious_in_our_components(
         visit.page.wait_for_function(READY, arg=True, polling="raf")
         visit.page.wait_for_timeout(900 if name == "wall" else 0)  # one of its faces fades away
         assert serious(visit.page) == []
+        assert visit.page.locator("[data-testid=stIconMaterial]:not([aria-hidden=true])").all_inner_texts() == [], "an icon's name is no word to be read out"
 
 
 def test_nothing_serious_at_the_door(contexts: dict[str, BrowserContext], home: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The dashboard as it is really served, and a page of a real browser on which nothing may happen that should not."""
 
-import re
 import socket
 import subprocess
 from collections.abc import Generator
@@ -18,8 +17,6 @@ from tests.require import need
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-# Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
-PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 
 # Ready: the script has run (since the click, where the page is not fresh), and every component that draws has drawn; tells when.
 READY = """fresh => {
@@ -123,9 +120,7 @@ def paging(context: BrowserContext, base: str) -> Generator[Visit]:
     seen = Visit(context.new_page(), base)
     seen.page.add_init_script(CRASHED)
     own = (base, base.replace("http", "ws"), "data:", "blob:")
-    seen.page.on(
-        "console", lambda said: seen.faults.append(said.text) if said.type in {"error", "warning"} and not PROBES.search(said.location["url"]) else None
-    )
+    seen.page.on("console", lambda said: seen.faults.append(said.text) if said.type in {"error", "warning"} else None)
     seen.page.on("pageerror", lambda error: seen.faults.append(str(error)))
     seen.page.on("request", lambda request: None if request.url.startswith(own) else seen.faults.append(f"left this machine: {request.url}"))
     seen.page.on("dialog", lambda dialog: seen.faults.append(f"dialog: {dialog.message}"))

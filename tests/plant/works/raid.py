@@ -50,6 +50,7 @@ def _raid(plant: Plant) -> Actor:
         _refused,
         _answers,
         _tunnel,
+        _alarms,
     ):
         step(plant)
         yield plant.world.now + 2 * MINUTE
@@ -210,6 +211,14 @@ def _tunnel(plant: Plant) -> None:
     world.waiting.clear()
     _done([_opened(plant, _stranger(plant), _all(plant, "modbus")[0])], _set)
     world.waiting[:] = kept + [(time, _wrapped(frame, ends)) for time, frame in world.waiting]
+
+
+def _alarms(plant: Plant) -> None:
+    """A controller is told to keep its alarms to itself: lock ALARM_8 (7/4/7)."""
+    _done(
+        [_opened(plant, _stranger(plant), _all(plant, "s7comm")[0])],
+        lambda session: session.exchange(_userdata(session, 0x44, 7, b"\xff\x09\0\x04" + bytes(4))),
+    )
 
 
 def _wrapped(frame: bytes, ends: tuple[Host, Host]) -> bytes:

@@ -1,0 +1,40 @@
+"""The page that Streamlit's scripts start in, told where its server is: else it tries beneath each page's own address first, which is not there, and a browser
+complains of that. Our pages stand beside each other, so the server is where an address without its last part leads, behind a proxy's path, too.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from streamlit.file_util import get_static_dir
+
+from dashboards.navigation import places
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+TOLD: Final = '<script>window.__streamlit = { BACKEND_BASE_URL: new URL(".", location.href).href }</script>'
+PAGE: Final = Path(get_static_dir(), "index.html").read_text("utf-8").replace("<head>", f"<head>{TOLD}", 1)
+_PACKED: Final = gzip.compress(PAGE.encode(), 9, mtime=0)
+_KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+_PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places())))
+
+
+class Shell:
+    """ASGI middleware: answers with that page at the address of each page; all else is for the application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, reply: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in _PATHS:
+            await self._app(scope, receive, reply)
+        elif "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            await Response(_PACKED, headers={**_KEPT, "Content-Encoding": "gzip"}, media_type="text/html")(scope, receive, reply)
+        else:
+            await Response(PAGE, headers=_KEPT, media_type="text/html")(scope, receive, reply)
