@@ -125,6 +125,10 @@ class Screen:
         self.note(self.say("cli.error", problem=error.text(self.language)))
         self.worse(error.status)
 
+    def unable(self, error: BalefireError) -> None:
+        """Say what cannot be done here, which is no failure of what was asked."""
+        self.note(error.text(self.language))
+
     def worse(self, status: int) -> None:
         """Remember the highest exit status."""
         self.status = max(self.status, status)

@@ -203,13 +203,14 @@ class Sign(BaseModel):
 
 
 class Oblige(BaseModel):
-    """Which laws count here (files of reports/duties), what this unit is to them, and what it is called in forms."""
+    """Which laws count here (files of reports/duties), what this unit is to them, and what it is called in forms; who acts for which receiver of warnings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     regimes: tuple[Annotated[str, AfterValidator(_regime)], ...] = ("cn-incident", "cn-industry-data")
     operator: Annotated[str, AfterValidator(_operator)] = "other"
     unit: str = ""
+    receivers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Send(BaseModel):
@@ -381,7 +382,8 @@ _OWN_WORDS: Final = {
     "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.sites": '"North Harbour" = ["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
-    "ledger.public": '["64 hex", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
+    "ledger.public": '["64 hex", …]',
+    "duties.receivers": '"plant 2" = ["li.wei", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,

@@ -20,7 +20,7 @@ from dashboards import choosing, kit
 from dashboards.access.sessions import access
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.opening import opened
-from dashboards.serve import OPERATOR, REGIMES, RULES
+from dashboards.serve import OPERATOR, RECEIVERS, REGIMES, RULES
 from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from detectors.looking import looked_until
@@ -103,7 +103,7 @@ def warn(store: Store, alert: str, colour: str, receivers: Sequence[str], reason
 def step(store: Store, warning: str, action: str, by: str, note: str) -> None:
     """Take the next step of a warning. Raises BalefireError, DeniedError for whoever may not."""
     demand("decide")
-    warned.step(store, warning, action, by, time.time_ns(), note)
+    warned.step(store, warning, action, by, time.time_ns(), note, json.loads(os.environ.get(RECEIVERS) or "{}"))
 
 
 def open_year(store: Store, by: str) -> list[str]:

@@ -42,8 +42,8 @@ def ledger() -> Ledger | None:
 
 
 def ask(report: str, withdraw: bool = False, seal: str = "", allowed: Callable[[], None] = lambda: None) -> None:
-    """Ask that a report be released, or a warning that is as its `seal` says, or take that back. Raises DeniedError, BalefireError, as `allowed` does where
-    it is not to be released.
+    """Ask that a report be released, or a warning or form that is as its `seal` says, or take that back. Raises DeniedError and BalefireError, as `allowed`
+    does where it is not to be released.
     """
     demand("release")
     if book := ledger():
@@ -56,8 +56,8 @@ def ask(report: str, withdraw: bool = False, seal: str = "", allowed: Callable[[
             requesting.ask(opened(), kept(), book, report, name())
 
 
-def asking(page: Page, report: str, seal: str = "", allowed: Callable[[], None] = lambda: None) -> None:
-    """What became of one report, or warning (`seal`; `allowed` raises BalefireError where it is not to be released), and the button."""
+def asking(page: Page, report: str, seal: str = "", allowed: Callable[[], None] = lambda: None, *, key: str = "release") -> None:
+    """What became of one report, or of a warning or form (`seal`; `allowed` raises BalefireError where it is not to be released), and the button."""
     book = ledger()
     if book is None:
         return
@@ -69,12 +69,12 @@ def asking(page: Page, report: str, seal: str = "", allowed: Callable[[], None] 
         words = page.say("release.asked", by=asked.by, time=page.clock.moment(asked.time))
     else:
         words = page.say("release.note" if may("release") else "release.may_not")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="releasing"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_releasing"):
         if not released:
-            key = "withdraw" if asked else "ask"
+            action = "withdraw" if asked else "ask"
             st.button(
-                page.say(f"release.{key}"),
-                key=f"release_{key}",
+                page.say(f"release.{action}"),
+                key=f"{key}_{action}",
                 disabled=not may("release"),
                 on_click=_pressed,
                 args=(report, asked is not None, seal, allowed),

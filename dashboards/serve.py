@@ -28,6 +28,7 @@ RULES: Final = "BALEFIRE_RULES"  # the site's directory of rules, likewise
 LEDGER: Final = "BALEFIRE_LEDGER__FOLDER"  # where released ones are, likewise
 REGIMES: Final = "BALEFIRE_DUTIES__REGIMES"  # laws whose duties count, as JSON, and what kind of operator the plant's is, likewise
 OPERATOR: Final = "BALEFIRE_DUTIES__OPERATOR"
+RECEIVERS: Final = "BALEFIRE_DUTIES__RECEIVERS"  # who acts for which receiver of warnings, as JSON, likewise
 DELIVERIES: Final = "BALEFIRE_DELIVERY__FOLDER"  # where it is noted what went out, likewise
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 

@@ -13,7 +13,8 @@ from dashboards import counting, kit
 from dashboards.access.visitor import may
 from dashboards.deciding import name, plain, refusing, step, warn
 from dashboards.opening import opened
-from dashboards.releasing import asking
+from dashboards.paper import paper
+from dashboards.releasing import asking, ledger
 from dashboards.serve import UNIT, ZONE
 from detectors.lifecycle import LONGEST
 from records.formats import duration
@@ -102,6 +103,10 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
         if not told["unit"]:
             st.caption(plain(say("warning.nameless", page.language)))
         asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row))
+        book = ledger()
+        entry = book.released(chosen) if book else None
+        shown = entry.body["document"] if entry else told
+        paper(shown, warnpage.rendered, page.language, "warned", page.say("duties.warned"), draft=entry is None)
 
 
 def _called(title: str, *more: str) -> str:

@@ -24,7 +24,13 @@ def view(store: Store, agency: str, unit: str, language: str, now: int) -> list[
         if agency in due.duty.agencies and due.row["status"] != "waived":
             said = form(store, due, unit, language) if due.row["status"] == "released" else {}
             shown = {each.id: said.pop(each.id) for each in due.duty.fields if each.id in said} | said  # in the law's order; last what its form asks no more
-            head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.status, "due": iso(due.due) if due.due else None}
+            head = {
+                "id": due.row["id"],
+                "duty": due.duty.id,
+                "title": getattr(due.duty.title, language),
+                "status": due.status,
+                "due": iso(due.due) if due.due else None,
+            }
             why, since = due.contested[:2] if due.contested else (None, None)
             left = due.left(now, language) if due.open else say(f"duty.status.{due.status}{'_late' if due.overdue(now) else ''}", language)
             clock = {"left": left, "overdue": due.overdue(now), "contested": iso(since) if since else None, "contested_why": why}

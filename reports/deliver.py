@@ -11,6 +11,7 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,12 +25,15 @@ from records.wording import LANGUAGES, say
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
 from reports.ledger import entry_at
 from reports.posted import EVERY, FILE, TABLE
+from reports.whom import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from reports.ledger import Entry
+    from reports.ledger import Entry, Ledger
+    from reports.whom import Rule
 
+FOLLOWED: Final = """CREATE TABLE IF NOT EXISTS followed (way TEXT NOT NULL, ledger TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (way, ledger))"""
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
 
 
@@ -40,6 +44,7 @@ class Way:
     name: str
     kind: str
     settings: Mapping[str, Any]
+    gets: tuple[Rule, ...] = ()  # what goes this way by itself
 
 
 def ways(file: Path) -> dict[str, Way]:
@@ -60,13 +65,14 @@ def ways(file: Path) -> dict[str, Way]:
 
 
 def _way(file: Path, read: document.Document, name: str) -> Way:
-    def wrong(problem: object, known: object, *path: str) -> InputError:
+    def wrong(problem: object, known: object, *path: str | int) -> InputError:
         return InputError("deliver.wrong", place=f"{file.name}:{read.line(name, *path)}", problem=problem, known=known)
 
     told: object = read.data[name]
     if not isinstance(told, dict):
         raise wrong(name, "kind: …")
     settings = dict(cast("dict[str, Any]", told))
+    gets = rules(settings.pop("gets", None), wrong)
     channel = channels().get(str(settings.pop("kind", "")))
     if channel is None:
         raise wrong("kind", ", ".join(sorted(channels())), "kind")
@@ -74,7 +80,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
         if key in {"password", "token", "passphrase"}:
             raise wrong(key, f"{key}_env, {key}_file", key)
         if key not in channel.keys:
-            raise wrong(key, nearest(key, channel.keys), key)
+            raise wrong(key, nearest(key, channel.keys | {"gets"}), key)
     if missing := sorted(channel.needed - set(settings)):
         raise wrong("–", ", ".join(missing))
     settings |= {key: str(file.absolute().parent / Path(str(settings[key])).expanduser()) for key in channel.local if settings.get(key)}
@@ -83,7 +89,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
             trusting(settings)
         except UsageError as error:
             raise InputError("deliver.at", place=f"{file.name}:{read.line(name, 'ca')}", problem=error) from error
-    return Way(name, channel.kind, settings)
+    return Way(name, channel.kind, settings, gets)
 
 
 class Post:
@@ -95,6 +101,7 @@ class Post:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._database() as database:
                 database.execute(TABLE)
+                database.execute(FOLLOWED)
         except (OSError, sqlite3.Error) as error:
             raise StoreError("deliver.unwritable", folder=folder, problem=error) from error
 
@@ -108,6 +115,24 @@ class Post:
                 database.execute("INSERT OR IGNORE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?)", row)
             made.append(identity)
         return made
+
+    def follow(self, ledger: Ledger, known: Mapping[str, Way], since: float, now: float) -> dict[int, list[str]]:
+        """Note what was released and is to go by a rule, by itself; the ways that each entry goes. A way that was never followed before gets what was released
+        since then (seconds), every other what was released since it was last looked; so nothing goes twice, and nothing of old by a new rule.
+        """
+        place, noted = str(ledger.root.absolute()), dict[int, list[str]]()
+        for way in known.values():
+            with self._database() as database:
+                last = database.execute("SELECT number FROM followed WHERE way = ? AND ledger = ?", (way.name, place)).fetchone()
+            entries = [ledger.read(each) for each in ledger.numbers() if last is None or each > last[0]]
+            for entry in entries:
+                if (last or _moment(entry) > since) and any(rule.fits(entry) for rule in way.gets):
+                    self.add(ledger.path(entry.number), way, now)
+                    noted.setdefault(entry.number, []).append(way.name)
+            if entries:
+                with self._database() as database:
+                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number))
+        return noted
 
     def rows(self) -> list[dict[str, Any]]:
         """Every delivery, the oldest first."""
@@ -198,6 +223,11 @@ def _parcel(row: Mapping[str, Any]) -> Parcel:
     for file in files:  # before anything is sent
         opened(file).close()
     return Parcel(str(row["id"]), f"{_title(entry)} ({path.name})", (path, *files), str(row["receiver"]))
+
+
+def _moment(entry: Entry) -> float:
+    """When it was released, seconds."""
+    return datetime.fromisoformat(str(entry.body["time"])).timestamp()
 
 
 def _title(entry: Entry) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, TransitionError, name
-from records.errors import ConflictError, UsageError
+from records.errors import ConflictError, StoreError, UsageError
 from records.formats import duration
 from records.nesting import iso
 from records.store.decisions import ITSELF
@@ -19,17 +19,18 @@ from records.wording import say
 from reports.dutybook import AT_ONCE, YEAR, Duty, duties, duty_of, incident_classes, levels, operators, supplement_of
 from reports.dutyrows import change, identity_of, of_alert, opening, written, year_end, year_of
 from reports.everything import every_row
-from reports.forming import form
+from reports.formpage import document
+from reports.formpage import seal as formseal
 from reports.regrading import regraded_since
-from reports.supplementing import added, following, untold
+from reports.supplementing import following, untold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from records.store.contract import Change, Store
     from reports.keys import Key
-    from reports.ledger import Ledger
+    from reports.ledger import Entry, Ledger
 
 Row = dict[str, Any]
 CASE: Final = 12  # digits by which an agency knows an incident
@@ -257,33 +258,45 @@ def waive(store: Store, due: Due, by: str, note: str) -> None:
     store.change([change("duty", due.row["id"], due.row, "waive", by, {"status": "waived"}, note)])
 
 
-def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, files: Sequence[Path] = ()) -> str:
-    """Release the form as it stands: an entry of the ledger, and a decision in the store; the receipt. A release that was cut off between is made up for.
+def release(
+    store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, *, zone: str = "UTC", seal: str = "",
+    pages: Callable[[Row], Sequence[Path]] = lambda _: (),
+) -> str:  # fmt: skip
+    """Release the form as it stands, with the `pages` of its document: an entry of the ledger, and a decision in the store; the receipt. A release that was cut
+    off between is made up for.
 
-    Raises UsageError naming the fields that are required and empty, and TransitionError where the alert is not confirmed any more, or somebody released it.
+    Raises UsageError naming the fields that are required and empty, TransitionError where the alert is not confirmed any more, or somebody released it, and
+    StoreError where it is not what its `seal` says.
     """
     with ledger.alone():  # nobody signs it between what is looked at here and what is kept of it
         stored = _now(store, due)
         _still_open(stored)
         if stored.row["revision"] != due.row["revision"]:
             raise ConflictError("conflict.duty", id=due.row["id"])
-        return _release(store, due, ledger, key, unit, language, by, now, files)
+        entry = ledger.released(due.row["id"])
+        if entry is None:
+            told = document(store, replace(due, ended=stored.ended), unit, language, zone)
+            if seal and formseal(told) != seal:
+                raise StoreError("duty.changed", id=due.row["id"][:12])
+            releasable(stored, told["form"], now)
+            entry = ledger.release(key, told, pages(told), by=name(by), time=iso(now), kind="duty")
+        return recorded(store, stored, entry, by, now)
 
 
-def _release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, files: Sequence[Path]) -> str:
-    there, standing = ledger.released(due.row["id"]), standings(store, due.row["alert"]).get(due.row["alert"]) if due.row["alert"] else None
-    ended = standing.ended if standing else None
-    if there is None and ended and not due.duty.supplements:
-        raise TransitionError("duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=ended[1], time=iso(ended[0])[:16].replace("T", " "))
+def releasable(due: Due, told: Mapping[str, str], now: int) -> None:
+    """Raises TransitionError where a form that says this is not to be released."""
+    _still_open(due)
+    if due.status == "suspended" and due.ended:
+        when = iso(due.ended[0])[:16].replace("T", " ")
+        raise TransitionError("duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=due.ended[1], time=when)
     if due.duty.start == YEAR and due.since and now < due.since:  # what is confirmed until its end belongs into it
         raise TransitionError("duty.year", id=due.row["id"][:12], year=due.year)
-    told = form(store, due, unit, language)
     if missing := [each.id for each in due.duty.required if not told[each.id].strip()]:
         raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])
-    document = _document(store, due, told, language)
-    if due.duty.supplements:
-        document |= added(store, due, told) | {"unconfirmed_since": iso(ended[0]) if ended else None}
-    entry = there or ledger.release(key, document, files, by=name(by), time=iso(now))
+
+
+def recorded(store: Store, due: Due, entry: Entry, by: str, now: int) -> str:
+    """Note in the store what was signed; its receipt."""
     kept: dict[str, str] = entry.body["document"]["form"]
     values = {"status": "released", "fields": _text(kept), "released": now, "receipt": str(entry.receipt)}
     for last in (False,) * 3 + (True,):
@@ -298,20 +311,9 @@ def _release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, langua
 
 
 def _now(store: Store, due: Due) -> Due:
-    """The duty as it is stored now."""
-    return replace(due, row=store.get("duty", due.row["id"]) or due.row)
-
-
-def _document(store: Store, due: Due, told: Mapping[str, str], language: str) -> dict[str, Any]:
-    """What is signed of a form."""
-    grading = store.get("grading", due.row["alert"]) or {}
-    return {
-        "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies),
-        "verified": due.duty.verified, "unverified": list(due.duty.unverified), "alert": due.row["alert"],
-        "level": grading.get("graded"), "class": grading.get("class"), "class_code_verified": False,
-        "clock_started": iso(due.since) if due.since else None, "due": iso(due.due) if due.due else None, "language": language, "form": dict(told),
-        "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
-    }  # fmt: skip
+    """The duty as it is stored now, and whether its alert is still confirmed."""
+    standing = standings(store, due.row["alert"]).get(due.row["alert"]) if due.row["alert"] else None
+    return replace(due, row=store.get("duty", due.row["id"]) or due.row, ended=standing.ended if standing else None)
 
 
 def _still_open(due: Due) -> None:

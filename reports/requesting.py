@@ -1,4 +1,4 @@
-"""Requests to release a report or a warning: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
+"""Requests to release a report, warning or form: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
 
 A request is a decision in the audit trail, no more: the process that serves browsers has neither the private key nor its passphrase.
 """
@@ -27,7 +27,7 @@ ASK, WITHDRAW, RELEASE = "ask", "withdraw", "release"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be released (the identity of a report or a warning, and the SHA-256 of its document), who asked when (nanoseconds), and with what note."""
+    """What is to be released (its identity, and the SHA-256 of its document), who asked when (nanoseconds), and with what note."""
 
     report: str
     sha256: str

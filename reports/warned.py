@@ -30,6 +30,7 @@ SECOND: Final = 10**9
 HOUR: Final = 3600 * SECOND
 LONGEST_TITLE: Final = 500
 STEPS: Final = ("issued", "signed", "handled", "feedback", "closed")
+NOBODY: Final[Mapping[str, Sequence[str]]] = {}
 ACTIONS: Final[Mapping[str, str]] = {"sign": "signed", "handle": "handled", "feedback": "feedback", "close": "closed"}
 
 
@@ -124,9 +125,16 @@ def _fits(what: str, text: str, limit: int) -> None:
         raise UsageError(f"warning.long.{what}", length=len(text), limit=limit, start=text[:40])
 
 
-def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "") -> None:
-    """Take the next step of the loop; none is skipped, and what was handled and what came of it is said. Raises TransitionError."""
+def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "", receivers: Mapping[str, Sequence[str]] = NOBODY) -> None:
+    """Take the next step of the loop; none is skipped, and what was handled and what came of it is said. Of a receiver whose people are known (`receivers`),
+    these alone sign, handle and feed back, and whoever is none of them closes. Raises TransitionError.
+    """
     row, status = one(store, identity), ACTIONS[action]
+    theirs = next((people for receiver, people in receivers.items() if name(receiver) == row["receiver"]), None)
+    if theirs is not None and (name(by) in map(name, theirs)) != (status != "closed"):
+        raise TransitionError(
+            "warning.theirs" if status != "closed" else "warning.ours", id=row["id"], receiver=row["receiver"], names=", ".join(theirs), by=by
+        )
     place = STEPS.index(status)
     if row["status"] != STEPS[place - 1]:
         raise TransitionError("warning.order", id=identity, status=row["status"], wanted=status)
@@ -162,8 +170,9 @@ def disproved(store: Store, identities: Iterable[str]) -> dict[str, tuple[str, i
     found: dict[str, tuple[str, int, str]] = {}
     for alert in alerts:
         if alert.status == "closed" and alert.verdict != "true":
-            last = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')[-1]
-            found[alert.id] = (str(alert.verdict), int(last["time"]), str(last["by"]))
+            closings = every_row(store, "audit", f'table:alert AND action:close AND subject:"{alert.id}"')
+            when, by = (closings[-1]["time"], closings[-1]["by"]) if closings else (alert.closed or alert.last, "–")  # past its retention nobody knows who
+            found[alert.id] = (str(alert.verdict), int(when), str(by))
     return found
 
 

@@ -12,9 +12,9 @@ from records.visible import unsteered
 from records.wording import say
 from reports import canonical, requesting, warned
 from reports.everything import every_row
-from reports.kept import write
+from reports.pages import write_pages as write
 from reports.periods import zone_of
-from reports.printing import MissingError, page_of, pdf
+from reports.printing import page_of, pdf
 from reports.words import nanoseconds
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from records.store.contract import Store
     from reports.keys import Key
     from reports.ledger import Entry, Ledger
+    from reports.printing import MissingError
 
 Row = dict[str, Any]
-FORMATS: Final = ("html", "pdf", "json")
-PAGES: Final = ("html", "pdf")  # the document itself is in the entry
 LEVELS: Final = {"red": "critical", "orange": "high", "yellow": "medium", "blue": "low"}  # the band of a page, as of a severity
 
 
@@ -47,7 +46,7 @@ def seal(told: Row) -> str:
     return requesting.digest(told)
 
 
-def rendered(told: Row, form: str, language: str, *, draft: bool = False) -> bytes:
+def rendered(told: Row, form: str, language: str, draft: bool = False) -> bytes:
     """One form of it; on pages of what is not signed yet (`draft`) that is said. Raises MissingError where a package is not there that it takes."""
     if form == "json":
         return canonical.written(dict(told))
@@ -64,16 +63,8 @@ def rendered(told: Row, form: str, language: str, *, draft: bool = False) -> byt
 def write_pages(
     told: Row, folder: Path, forms: Iterable[str], languages: Iterable[str], missing: Callable[[MissingError], None], *, draft: bool = False
 ) -> list[Path]:
-    """Print it into a folder, as a `draft` until it is signed; `missing` is told what cannot be printed here, and the rest is."""
-    made: list[Path] = []
-    for form in dict.fromkeys(forms):
-        try:
-            for language in ("",) if form == "json" else tuple(languages):
-                name = ".".join(filter(None, ("warning", str(told["id"]), language, form)))
-                made.append(write(folder, name, rendered(told, form, language, draft=draft)))
-        except MissingError as error:
-            missing(error)
-    return made
+    """Print it into a folder, in these languages."""
+    return write(told, folder, forms, languages, missing, rendered=rendered, draft=draft)
 
 
 def release(ledger: Ledger, key: Callable[[], Key], told: Row, pages: Callable[[], list[Path]], by: Callable[[], str], now: int) -> Entry:

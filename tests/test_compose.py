@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from balefire.settings import Housekeep, Settings
+from balefire.settings import Housekeep, Notify, Send, Settings, Sign
 from deploy.elasticsearch.server import ROLES
 from records.store.cluster import VARIABLE, address
 from records.store.spool import place_of
@@ -37,6 +37,7 @@ SERVICE: Final[dict[str, tuple[type, ...]]] = {
     "network_mode": (str,), "ports": (list,), "volumes": (list,), "profiles": (list,), "restart": (str,), "read_only": (bool,), "tmpfs": (list,),
     "cap_add": (list,), "cap_drop": (list,), "security_opt": (list,), "user": (str,), "mem_limit": (str,), "ulimits": (dict,), "stop_grace_period": (str,),
 }  # fmt: skip
+REPORTING: Final = {"delivery": Send, "notification": Notify, "ledger": Sign}
 CONDITIONS: Final = {"service_started", "service_healthy", "service_completed_successfully"}
 VARIABLE_IN_IT: Final = re.compile(r"(?<!\$)\$\{(\w+)(:[-?][^}]*)?\}")
 
@@ -114,7 +115,7 @@ def test_every_mounted_file_is_there(compose: dict[str, Any]) -> None:
             assert inside.startswith("/"), name
             assert mode in ([], ["ro"]), name
             if source.startswith("."):
-                assert (DEPLOY / source).exists() or source == defined()["CAPTURES"], name
+                assert (DEPLOY / source).exists() or source in {defined()["CAPTURES"], defined()["REPORTING"]}, name
                 assert mode == ["ro"], "nothing of the checkout is written to"
             else:
                 assert source in compose["volumes"], name
@@ -134,6 +135,7 @@ def test_commands_are_balefire_s(compose: dict[str, Any]) -> None:
     said = {name: " ".join(service["command"]) for name, service in compose["services"].items() if service["image"] == "balefire:local"}
     ran = {name: parsed(text.partition("balefire ")[2]) for name, text in said.items()}
     wanted = {"store": "init", "housekeeping": "housekeep", "sensor": "watch", "replay": "replay", "dashboard": "dashboard"}
+    wanted |= {"delivery": "run", "notification": "notify", "signing": "release"}
     assert {name: command for name, (command, _) in ran.items()} == wanted
     assert ran["sensor"][1]["interfaces"] == (defined()["INTERFACE"],)
     assert said["sensor"].startswith("python-that-listens -m balefire ")
@@ -157,6 +159,7 @@ def test_balefire_is_told_what_it_knows(compose: dict[str, Any]) -> None:
         assert told[f"{VARIABLE}CA"] == "/etc/balefire/authority/ca.crt"
         known = {f"BALEFIRE_{field.upper()}" for field in Settings.model_fields} | {f"{VARIABLE}{each}" for each in ("USER", "PASSWORD", "CA")}
         known |= {f"BALEFIRE_HOUSEKEEPING__{field.upper()}" for field in Housekeep.model_fields}
+        known |= {f"BALEFIRE_{section.upper()}__{key.upper()}" for section, kind in REPORTING.items() for key in kind.model_fields}
         assert {variable for variable in told if variable.startswith("BALEFIRE_")} <= known, name
 
 
@@ -221,6 +224,12 @@ def test_only_who_may_drop_what_is_old_keeps_house(compose: dict[str, Any]) -> N
 
 
 @pytest.mark.elasticsearch
+def test_only_what_signs_has_the_keys(compose: dict[str, Any]) -> None:
+    holding = {name for name, service in compose["services"].items() if any(mount.startswith("keys:") for mount in service.get("volumes", []))}
+    assert holding == {"signing"}
+    assert compose["services"]["signing"]["environment"]["BALEFIRE_LEDGER__KEYS"] in (DEPLOY / "Containerfile").read_text("utf-8")
+
+
 def test_certificates_are_made_once_and_prove_the_nodes(tmp_path: Path) -> None:
     """The script that makes them, with Elastic's own tool."""
     private, public = tmp_path / "private", tmp_path / "public"

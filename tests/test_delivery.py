@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,7 +30,6 @@ from tests.test_release import WHEN, made, pdf, release
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from reports.keys import Key
 
@@ -650,7 +650,9 @@ def ways_as_they_were(known: dict[str, Way], name: str) -> Way:
 @pytest.mark.parametrize(
     ("text", "line"),
     [("a:\n  kind: pigeon\n", 2), ("a:\n  kind: folder\n  path: x\n  pth: y\n", 4), ("a:\n  kind: folder\n", 1), ("a: 3\n", 1),
-     ("a:\n  kind: mail\n  host: h\n  from: f\n  to: t\n  password: secret\n", 6), ("a: [\n", 2)],
+     ("a:\n  kind: mail\n  host: h\n  from: f\n  to: t\n  password: secret\n", 6), ("a: [\n", 2),
+     *((f"a:\n  kind: folder\n  path: x\n  gets:\n  - duty: all\n  - {rule}\n", 6) for rule in
+       ("report: [hourly]", "duty: [cybrspace]", "pigeon: all", "{report: all, duty: all}", "{duty: all, site: x}", "warning: []", "3"))],
 )  # fmt: skip
 def test_what_is_wrong_in_a_file_of_ways_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "ways.yml").write_text(text)
@@ -693,6 +695,36 @@ def test_what_goes_a_way_that_a_file_does_not_have_waits_and_paths_are_from_that
     assert [row["tries"] for row in lines("deliver", "list")] == [0]
     assert one("deliver", "run", "--ways", site)["sent"] == 1
     assert (tmp_path / "site" / "outgoing" / entry.name).is_file()
+
+
+def test_what_is_released_goes_by_itself_to_whom_a_rule_names_once_and_nothing_of_old(tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    def released(**document: Any) -> int:
+        told = {"id": f"{len(ledger.numbers())}", **document}
+        return ledger.release(key, told, (), by="ada", time=datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")).number
+
+    def went(way: str) -> list[int]:
+        return sorted(int(Path(row["entry"]).stem) for row in lines("deliver", "list") if row["channel"] == way and row["status"] == "sent")
+
+    ledger = Ledger(tmp_path / "ledger")
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(tmp_path / "post"))
+    told = ("deliver", "run", "--ledger", ledger.root, "--ways", tmp_path / "ways.yml")
+    old = {"kind": "summary", "period": "weekly", "site": None}
+    released(**old)
+    rules = {"head": "[{report: [weekly, monthly]}]", "north": "[{report: all, site: North Harbour}]", "over": "[{report: weekly, site: ''}]",
+             "cac": "[{duty: [cyberspace]}, {warning: all}]", "two": "[{warning: plant 2}]"}  # fmt: skip
+    (tmp_path / "ways.yml").write_text("".join(f"{name}: {{kind: folder, path: {name}, gets: {gets}}}\n" for name, gets in rules.items()))
+    over, north = released(**old), released(**old | {"site": "North Harbour", "period": "daily"})
+    form = released(type="duty", agencies=["telecommunications", "cyberspace"])
+    other, warned = released(type="duty", agencies=["industry"]), released(type="warning", receiver="plant 2", colour="red")
+    assert one(*told)["sent"] == 6
+    assert {name: went(name) for name in rules} == {"head": [over], "north": [north], "over": [over], "cac": [form, warned], "two": [warned]}
+    assert other not in {int(Path(row["entry"]).stem) for row in lines("deliver", "list")}
+    weekly = released(**old | {"site": "North Harbour"})
+    os.utime(tmp_path / "ways.yml")
+    said = balefire(*told, "--language", "en")
+    assert f"Entry {weekly} goes to head, north" in said.stderr
+    assert balefire(*told, "--json").stdout.count("0") == 4, "nothing goes twice"
+    assert verify(tmp_path / "cac", [key.public], some=True).valid, "each has what it gets, whole"
 
 
 def test_an_entry_that_is_gone_or_changed_is_not_sent(post: Post, entry: Path, tmp_path: Path) -> None:

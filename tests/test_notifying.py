@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
+import socket
 import threading
+import warnings
 from dataclasses import replace
 from datetime import time
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from balefire.commands.serve import reporting
+from balefire.screen import Screen
+from balefire.settings import Notify, Send, Settings
 from records.errors import UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from records.store.spool import Spool, waiting_alerts
 from reports.notifying import LISTED, Notifier, Wish, message, targets
-from tests.cli import balefire, one
+from tests.cli import ROOT, balefire, one
+from tests.shipped import parsed
 from tests.test_store import alert, finding
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from records.store.contract import Store
 
 NOON, NIGHT = 1_795_348_800.0, 1_795_388_400.0  # 2026-11-22, 12:00 and 23:00 UTC
@@ -186,6 +192,64 @@ def test_addresses_are_checked_and_never_repeated(tmp_path: Path) -> None:
         assert "secret-token" not in told.value.text("en")
     with pytest.raises(UsageError):
         targets(tmp_path / "none")
+
+
+def test_the_addresses_that_the_docs_show_lead_to_their_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the Internet by a proxy, which is told where each wants to go, and lets none through."""
+    asked: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            self.send_error(502)
+
+        def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - the library's name
+            """Say nothing."""
+
+    shown = re.search(r"```text\n(.+?)```", (ROOT / "docs" / "delivery.md").read_text("utf-8"), re.DOTALL)
+    assert shown
+    mail, *bots, syslog, local = shown[1].splitlines()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of modules that it loads
+        import apprise
+
+        known: Any = apprise.Apprise
+        told: Any = known.instantiate(mail)
+        assert known.instantiate(local) is not None
+    assert (told.smtp_host, told.secure_mode, told.from_addr[1], told.targets) == (
+        "mail.plant.example", "starttls", "balefire@plant.example", [(False, "duty@plant.example")]
+    )  # fmt: skip
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+            log.bind(("127.0.0.1", 0))
+            log.settimeout(10)
+            (tmp_path / "addresses").write_text("\n".join((*bots, syslog.replace("syslog.plant.example:514", f"127.0.0.1:{log.getsockname()[1]}"))))
+            sent = [send("high 62", "writes to pump 3") for send in targets(tmp_path / "addresses").values()]
+            line = log.recv(4096).decode()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+    assert asked == [f"{host}:443" for host in ("qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "prod-01.westeurope.logic.azure.com")]
+    assert sent == [False] * 4 + [True], "what did not go out is said to be so"
+    assert "writes to pump 3" in line
+
+
+def test_where_settings_say_whom_serve_starts_what_sends_and_what_it_prints_goes_nowhere() -> None:
+    assert reporting(Screen(Settings(), "zh", "store"), None) == []
+    told = Settings(delivery=Send(file="ways.yml"), notification=Notify(addresses="notify.secret"))
+    jobs = reporting(Screen(told, "zh", "store"), Path("a.toml"))
+    assert [job.command[1:5] for job in jobs] == [("-m", "balefire", "--settings", "a.toml")] * 2
+    assert [parsed(" ".join(job.command[5:])) for job in jobs] == [
+        ("run", {"every": 60, "file": None, "folder": None, "language": "zh", "as_json": False}),
+        ("notify", {"every": 60, "store": "store", "language": "zh", "as_json": False}),
+    ]
+    assert all(job.spare and job.hushed for job in jobs)
 
 
 def test_the_command_tells_a_real_server(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from reports.keys import PASSPHRASE
 from tests.require import need
 from tests.shipped import parsed
 from tests.test_watch import INTERPRETED, said
@@ -20,6 +21,7 @@ from tests.veth import started, wires
 HERE: Final = Path(__file__).parents[1] / "deploy" / "systemd"
 SERVICES: Final = sorted(HERE.glob("*.service"))
 PROGRAM: Final = "/opt/balefire/bin/balefire"
+COMMANDS: Final = {"sensor": "watch", "housekeeping": "housekeep", "delivery": "run", "notification": "notify", "signing": "release"}
 SILENCE: Final = HERE / "balefire-silence@.service"  # commands of the system, which it gives before a sensor listens
 EXPOSURE: Final = 25  # tenths, of 100: what `systemd-analyze security` calls OK ends at 40
 HARDENED: Final = {
@@ -39,8 +41,8 @@ def read(unit: Path) -> RawConfigParser:
 
 def test_there_are_some() -> None:
     assert {unit.name for unit in SERVICES} == {
-        "balefire-dashboard.service", "balefire-housekeeping.service", "balefire-replay@.service", "balefire-sensor@.service",
-        SILENCE.name,
+        "balefire-dashboard.service", "balefire-delivery.service", "balefire-housekeeping.service", "balefire-notification.service", "balefire-replay@.service",
+        "balefire-sensor@.service", "balefire-signing.service", SILENCE.name,
     }  # fmt: skip
 
 
@@ -61,7 +63,17 @@ def test_hardened(unit: Path) -> None:
 def test_commands_are_balefire_s(unit: Path) -> None:
     command = read(unit)["Service"]["ExecStart"]
     said = re.findall(rf"{PROGRAM} ([^<']*)", command)
-    assert [parsed(line)[0] for line in said] == [re.findall(r"-(\w+)", unit.name)[0].replace("sensor", "watch").replace("housekeeping", "housekeep")]
+    name = re.findall(r"-(\w+)", unit.name)[0]
+    assert [parsed(line)[0] for line in said] == [COMMANDS.get(name, name)]
+
+
+def test_the_passphrase_is_handed_to_what_signs_alone_and_keys_are_hidden_from_what_serves_and_sends() -> None:
+    hidden = {unit.name for unit in SERVICES if read(unit)["Service"].get("InaccessiblePaths") == "-/var/lib/balefire/keys"}
+    assert hidden == {f"balefire-{name}.service" for name in ("dashboard", "delivery", "notification")}
+    (signing,) = [unit for unit in SERVICES if "LoadCredential" in read(unit)["Service"]]
+    text = signing.read_text("utf-8")
+    assert signing.name == "balefire-signing.service"
+    assert f"{PASSPHRASE}_FILE=%d/passphrase BALEFIRE_LEDGER__KEYS=/var/lib/balefire/keys\n" in text
 
 
 def commands(interface: str) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,18 @@ def test_the_loop_has_its_order_and_its_times(store: Store) -> None:
     assert broken(store) is None
 
 
+def test_the_receiver_s_people_take_its_steps_and_others_close_where_settings_name_them(store: Store) -> None:
+    name, known = issued(store), {"plant  2": ["bo", "eve"]}
+    with pytest.raises(TransitionError, match="ada does not act for plant 2") as told:
+        warned.step(store, name, "sign", "ada", 1, receivers=known)
+    assert "bo, eve" in told.value.text("zh")
+    for action, by in (("sign", "bo"), ("handle", "eve"), ("feedback", "bo")):
+        warned.step(store, name, action, by, 1, "done", receivers=known)
+    with pytest.raises(TransitionError, match="closed by whoever issued it"):
+        warned.step(store, name, "close", "bo", 1, receivers=known)
+    warned.step(store, name, "close", "ada", 1, receivers=known)
+
+
 def test_a_warning_that_says_nothing_is_refused(store: Store) -> None:
     for colour, title, receiver in (("green", "t", "r"), ("red", " ", "r"), ("red", "t", " ")):
         with pytest.raises(UsageError):
@@ -135,6 +148,11 @@ def test_a_warning_whose_alert_is_found_false_says_so_until_it_is_closed(store: 
     for action in ("sign", "handle", "feedback", "close"):
         warned.step(store, name, action, "bo", 1, "done")
     assert warned.contested(store, warned.warnings(store)) == {}
+
+
+def test_where_the_entry_of_its_closing_is_past_its_retention_nobody_is_named(store: Store) -> None:
+    store.write(Commit(findings=(finding(2, alert="al2"),), alerts=(replace(alert(2), status="closed", verdict="false", closed=NOON),)))
+    assert warned.disproved(store, ["al2"]) == {"al2": ("false", NOON, "–")}
 
 
 def test_the_commands(tmp_path: Path) -> None:
@@ -290,6 +308,7 @@ def test_on_the_page_one_is_issued_goes_its_way_and_its_release_is_asked_for(tmp
         page.button(key="warning_step").click().run()
         assert warned.one(store, chosen)["status"] == status
     page.selectbox(key="warning").set_value(chosen).run()
+    assert say("warning.page.draft", language) in sent(page), "seen before its release is asked for"
     page.button(key="release_ask").click().run()
     (told,) = lines("report", "release", "--asked", "--store", where)
     assert (told["id"], len(told["files"]) >= 1) == (chosen, True)

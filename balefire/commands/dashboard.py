@@ -42,7 +42,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     from balefire.screen import to_json
     from dashboards.access.provider import Provider
     from dashboards.access.sessions import AWAITED, USERS
-    from dashboards.serve import DELIVERIES, DIRECTORY, LEDGER, MEBIBYTES, OPERATOR, REGIMES, RULES, SHIFTS, UNIT, ZONE, environment
+    from dashboards.serve import DELIVERIES, DIRECTORY, LEDGER, MEBIBYTES, OPERATOR, RECEIVERS, REGIMES, RULES, SHIFTS, UNIT, ZONE, environment
     from dashboards.serve import serve as become
 
     settings, users = screen.settings, accounts(screen.settings)
@@ -61,6 +61,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     told |= {LEDGER: str(settings.ledger.ledger_place()), DELIVERIES: str(settings.delivery.post_place())}
     told[SHIFTS] = json.dumps(settings.shifts)
     told |= {REGIMES: json.dumps(settings.duties.regimes), OPERATOR: settings.duties.operator, UNIT: settings.duties.unit}
+    told[RECEIVERS] = json.dumps(settings.duties.receivers)
     become(port, told | oidc, str(where))
 
 

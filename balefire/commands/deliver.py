@@ -32,12 +32,17 @@ def _post(screen: Screen) -> Post:
     return Post(screen.settings.delivery.post_place())
 
 
+def _file(screen: Screen, file: Path | None) -> Path:
+    """The file of ways."""
+    if not file and not screen.settings.delivery.file:
+        raise UsageError("deliver.no_ways")
+    return file or Path(screen.settings.delivery.file).expanduser()
+
+
 def _known(screen: Screen, file: Path | None) -> dict[str, Way]:
     from reports.deliver import ways
 
-    if not file and not screen.settings.delivery.file:
-        raise UsageError("deliver.no_ways")
-    return ways(file or Path(screen.settings.delivery.file).expanduser())
+    return ways(_file(screen, file))
 
 
 def _entry(screen: Screen, given: Path) -> Path:
@@ -65,16 +70,20 @@ def add(screen: Screen, entries: tuple[Path, ...], names: tuple[str, ...], file:
 
 @deliver.command("run", help=say("cli.help.deliver_run", HELP))
 @click.option("--every", type=click.IntRange(1, 86_400), metavar="SECONDS", help=say("deliver.option.every", HELP))
+@click.option("--ledger", "folder", type=click.Path(path_type=Path), metavar="DIR", help=say("ledger.option.ledger", HELP))
 @_ways
 @speaks
-def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> None:
-    """Try what is due: once, or again and again until it is ended."""
+def run(screen: Screen, every: int | None, folder: Path | None, file: Path | None, as_json: bool) -> None:
+    """Note what was released for those who get such, and try what is due: once, or again and again until it is ended."""
     from balefire.schedule import repeated
 
-    known, post = _known(screen, file), _post(screen)
+    known, post, about = _known(screen, file), _post(screen), _file(screen, file).stat()
+    since, ledger = max(about.st_mtime, about.st_ctime), ledger_of(screen, folder)
     said: list[list[str]] = [[]]  # ways that were missing when that was last said
 
     def once() -> None:
+        for number, names in post.follow(ledger, known, since, time.time()).items():
+            screen.note(screen.say("deliver.follows", number=number, names=", ".join(names)))
         if (left := sorted({row["channel"] for row in post.rows() if row["status"] == "waiting"} - set(known))) != said[-1]:
             said.append(left)
             if left:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.commands.key import ledger_of, signing
+from balefire.commands.forms import one, printed, release
 from records.errors import UsageError
 from records.formats import duration
 from records.wording import say
@@ -20,13 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from balefire.screen import Screen
-    from records.store.contract import Store
     from reports.obliging import Due
 
 
 @click.group(help=say("cli.help.duty", HELP))
 def duty() -> None:
     """Hold the commands about duties."""
+
+
+for each in (printed, release):
+    duty.add_command(each)
 
 
 def _command(action: str, *options: Callable[..., Any]) -> Callable[[Callable[..., None]], None]:
@@ -44,17 +46,6 @@ def _command(action: str, *options: Callable[..., Any]) -> Callable[[Callable[..
 _by = click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 _note = click.option("--note", default="", metavar="TEXT", help=say("cli.option.note", HELP))
 _id = click.argument("identity", metavar="ID")
-
-
-def _one(store: Store, identity: str) -> Due:
-    """The duty whose id begins so. Raises UsageError."""
-    from balefire.identities import UnknownError
-    from reports.obliging import all_due
-
-    found = [each for each in all_due(store) if identity and each.row["id"].startswith(identity)]
-    if len(found) != 1:
-        raise UnknownError("duty.unknown", id=identity, ids=", ".join(each.row["id"][:12] for each in found) or "–")
-    return found[0]
 
 
 def _row(due: Due, now: int, language: str) -> dict[str, Any]:
@@ -130,7 +121,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
 
     now = time.time_ns()
     with closing(opened(screen)) as store:
-        due = _one(store, identity)
+        due = one(store, identity)
         told, suggested = (each(store, due, screen.settings.duties.unit, screen.language) for each in (form, suggestions))
         if as_json:
             screen.emit({**_row(due, now, screen.language), "form": told, "suggestions": suggested, "required": [each.id for each in due.duty.required]})
@@ -228,7 +219,7 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], fields: tuple[s
         raise UsageError("duty.pair", text=wrong[0])
     texts = {key: text for key, _sign, text in pairs}
     with closing(opened(screen)) as store:
-        due = _one(store, identity)
+        due = one(store, identity)
         texts = taken_over(store, due, screen.settings.duties.unit, screen.language, fields) | texts
         filled(store, due, texts, who(screen.settings, by))
     told = {"filled": [key for key, text in texts.items() if text.strip()], "emptied": [key for key, text in texts.items() if not text.strip()]}
@@ -247,7 +238,7 @@ def waive(screen: Screen, identity: str, note: str, by: str | None, as_json: boo
     from reports.obliging import waive as waived
 
     with closing(opened(screen)) as store:
-        due = _one(store, identity)
+        due = one(store, identity)
         waived(store, due, who(screen.settings, by), note)
         if as_json:
             screen.emit({"id": due.row["id"], "status": "waived"})
@@ -262,7 +253,7 @@ def supplement(screen: Screen, identity: str, by: str | None, as_json: bool) -> 
     from reports.supplementing import supplement as supplemented
 
     with closing(opened(screen)) as store:
-        made = supplemented(store, _one(store, identity), who(screen.settings, by))
+        made = supplemented(store, one(store, identity), who(screen.settings, by))
         if as_json:
             screen.emit({"id": made, "status": "open"})
         else:
@@ -281,30 +272,6 @@ def year(screen: Screen, by: str | None, as_json: bool) -> None:
                 screen.emit({"id": made, "status": "open"})
             else:
                 screen.print(screen.say("duty.year_opened", id=made[:12]))
-
-
-@_command(
-    "release",
-    _id,
-    click.option("--file", "files", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help=say("duty.option.file", HELP)),
-    click.option("--keys", type=click.Path(path_type=Path), metavar="DIR", help=say("ledger.option.keys", HELP)),
-    click.option("--ledger", "folder", type=click.Path(path_type=Path), metavar="DIR", help=say("ledger.option.ledger", HELP)),
-    _by,
-)
-def release(screen: Screen, identity: str, files: tuple[Path, ...], keys: Path | None, folder: Path | None, by: str | None, as_json: bool) -> None:
-    """Release a form into the ledger."""
-    from balefire.identities import who
-    from reports.obliging import release as released
-
-    person, ledger = who(screen.settings, by), ledger_of(screen, folder)
-    with closing(opened(screen)) as store:
-        due = _one(store, identity)
-        key = signing(screen, ledger, keys)
-        receipt = released(store, due, ledger, key, screen.settings.duties.unit, screen.language, person, time.time_ns(), files)
-        if as_json:
-            screen.emit({"id": due.row["id"], "status": "released", "receipt": receipt, "entry": str(ledger.path(int(receipt.split(":")[0])))})
-        else:
-            screen.print(screen.say("duty.released", id=due.row["id"][:12], receipt=receipt))
 
 
 @_command("view", click.argument("agency", metavar="AGENCY"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from contextlib import closing
 from datetime import datetime
@@ -13,7 +12,7 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing, signs
-from records.errors import StoreError, UsageError
+from records.errors import ConflictError, StoreError, UsageError
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from balefire.screen import Screen
-    from records.errors import BalefireError
     from records.store.contract import Store
     from reports.kept import Kept
     from reports.ledger import Ledger
@@ -67,7 +65,7 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
         period = chosen(store, kind, zone, newest) if until is None else _until(kind, zone, until, now)
         told = made(store, screen.settings, screen.store, period, site)
     wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
-    missing = None if forms else functools.partial(_left_out, screen)
+    missing = None if forms else screen.unable
     files = _put(screen, kept(screen.settings, screen.store), told, output, lambda folder: write_forms(told, folder, wanted, languages, missing))
     if as_json:
         screen.emit({"id": told["id"], "period": kind, "since": told["since"], "until": told["until"], "files": [str(file) for file in files]})
@@ -105,10 +103,6 @@ def _put(screen: Screen, reports: Kept, told: dict[str, Any], output: Path | Non
         screen.note(screen.say("cli.report.unkept", problem=error.text(screen.language)))
         return put(output)
     return [write(output, file.name, file.read_bytes()) for file in files] if output else files
-
-
-def _left_out(screen: Screen, error: BalefireError) -> None:
-    screen.note(error.text(screen.language))
 
 
 def _languages(screen: Screen, both: bool) -> tuple[str, ...]:
@@ -222,29 +216,30 @@ def release(
 
 
 def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as_json: bool) -> None:
-    """Print and sign what was asked for, reports and warnings, in the name of who asked; what was changed since is not signed."""
-    from balefire.commands.warning import sign_asked
+    """Print and sign what was asked for, reports, warnings and forms, in the name of who asked; what was changed since is not signed."""
+    from balefire.commands import forms, warning
     from balefire.reporting import kept
+    from detectors.lifecycle import TransitionError
     from reports.kept import UnknownError, write_forms
     from reports.printing import MissingError
     from reports.requesting import digest, open_requests
-    from reports.warned import DisprovedError
 
     reports, settings = kept(screen.settings, screen.store), screen.settings.reports
     with closing(opened(screen)) as store:
+        forms.make_up(store, ledger)
         found = open_requests(store, ledger)
         for each in found:
             try:
-                if sign_asked(screen, store, ledger, keys, each.report, each.sha256, by or each.by, as_json):
+                if any(kind.sign_asked(screen, store, ledger, keys, each.report, each.sha256, by or each.by, as_json) for kind in (warning, forms)):
                     continue
                 told = reports.find(each.report)
                 if digest(told) != each.sha256:
                     raise StoreError("report.asked_other", id=each.report)
                 if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
                     languages = settings.languages or _languages(screen, both=False)
-                    write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
+                    write_forms(told, reports.folder / each.report, settings.formats, languages, screen.unable)
                 _release(screen, store, ledger, keys, told, lambda name=by or each.by: name, as_json)
-            except (StoreError, UnknownError, MissingError, DisprovedError) as error:
+            except (StoreError, ConflictError, UnknownError, MissingError, TransitionError) as error:
                 screen.fail(error)
     if not found and not as_json:
         screen.note(screen.say("cli.report.none_asked"))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 FIRST_S, LONGEST_S = 1.0, 60.0  # how long one waits for its next start: twice as long each time, until it has run well for LONGEST_S
 LOOK_S: Final = 0.2
 END_S: Final = 660.0  # a sensor waits so long for a store that is away
+OFTEN: Final = ("--every", "60")  # seconds between two looks at what is to be sent
 USAGE: Final = 2  # the exit status of what no further start would mend …
 CUT: Final = 3  # … where not all was judged that was heard …
 LOST: Final = 4  # … or stored that was judged
@@ -91,6 +92,7 @@ def serve(
         ]
         if screen.settings.housekeeping.daily:
             jobs.append(Job("scheduler", _command(settings, "store", "housekeep", "--patient", *more)))
+        jobs += reporting(screen, settings)
         observer = judge[judge.index("--observer") + 1] if "--observer" in judge else screen.settings.observer or platform.node()
         Supervisor(screen, jobs, lambda ready: begun(screen, ready, tuple(which), observer)).run()
 
@@ -105,6 +107,17 @@ def _door() -> Generator[tuple[socket.socket, str]]:
         yield door, path
 
 
+def reporting(screen: Screen, settings: Path | None) -> list[Job]:
+    """What sends, where it is set whereto. Nothing here signs: that takes the private key."""
+    told, jobs = screen.settings, list[Job]()
+    if told.delivery.file:
+        jobs.append(Job("delivery", _command(settings, "deliver", "run", *OFTEN, "--language", screen.language), spare=True, hushed=True))
+    if told.notification.addresses:
+        words = _command(settings, "notify", *OFTEN, "--store", screen.store, "--language", screen.language)
+        jobs.append(Job("notification", words, spare=True, hushed=True))
+    return jobs
+
+
 def _command(settings: Path | None, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "balefire", *(("--settings", str(settings)) if settings else ()), *words)
 
@@ -115,7 +128,7 @@ class Job:
 
     `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
     if that `misses` anything: files in a folder wait. `kept`: rights of the others that this keeps. `spare`: whatever keeps it from starting, its port that is
-    taken or accounts that cannot be read, is said, and the others go on.
+    taken or accounts that cannot be read, is said, and the others go on. `hushed`: standard output is for what is told of the plant alone.
     """
 
     name: str
@@ -125,6 +138,7 @@ class Job:
     misses: bool = True
     kept: tuple[int, ...] = ()
     spare: bool = False
+    hushed: bool = False
     process: subprocess.Popen[bytes] | None = None
     wait: float = FIRST_S
     due: float = 0.0
@@ -143,6 +157,7 @@ class Job:
             preexec_fn=tie if listens else lambda: _bind(self.kept),  # no threads here
             pass_fds=() if self.door is None else (self.door,),
             env=os.environ | ALONE if listens else None,
+            stdout=subprocess.DEVNULL if self.hushed else None,
             stderr=subprocess.PIPE if listens else None,
             start_new_session=True,  # Ctrl-C is ours alone: they end in order
         )

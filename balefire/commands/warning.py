@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from balefire.screen import Screen
-    from records.errors import BalefireError
     from records.store.contract import Store
     from reports.ledger import Ledger
     from reports.requesting import Standing
@@ -87,7 +86,7 @@ def _step(action: str) -> None:
 
         with closing(opened(screen)) as store:
             name = warned.one(store, identity)["id"]
-            warned.step(store, name, action, who(screen.settings, by), time.time_ns(), note)
+            warned.step(store, name, action, who(screen.settings, by), time.time_ns(), note, screen.settings.duties.receivers)
             row = warned.one(store, name)
             told = _row(store, row, time.time_ns()) if as_json else {}
         if as_json:
@@ -123,7 +122,7 @@ def printed(screen: Screen, identity: str, output: Path, forms: tuple[str, ...],
         output,
         forms or FORMATS,
         LANGUAGES if both else (screen.language,),
-        lambda error: screen.fail(error) if forms else screen.note(error.text(screen.language)),
+        screen.fail if forms else screen.unable,
         draft=entry is None,
     )
     _named(screen, told["unit"])
@@ -159,11 +158,6 @@ def _named(screen: Screen, unit: str) -> None:
     """Say where a page does not tell who issues it."""
     if not unit:
         screen.note(screen.say("warning.nameless"))
-
-
-def _left_out(screen: Screen) -> Callable[[BalefireError], None]:
-    """Say what cannot be printed here, and go on."""
-    return lambda error: screen.note(error.text(screen.language))
 
 
 def _document(screen: Screen, store: Store, row: dict[str, Any]) -> dict[str, Any]:
@@ -205,12 +199,13 @@ def sign(
 
     from records.nesting import iso
     from reports import requesting, warnpage
+    from reports.pages import PAGES
 
     now = time.time_ns()
     with TemporaryDirectory() as into:
 
         def pages() -> list[Path]:
-            return warnpage.write_pages(told, Path(into), warnpage.PAGES, languages, _left_out(screen))
+            return warnpage.write_pages(told, Path(into), PAGES, languages, screen.unable)
 
         entry = warnpage.release(ledger, lambda: signing(screen, ledger, keys), told, pages, by, now)
     requesting.record(store, entry)

@@ -14,15 +14,17 @@ import streamlit as st
 from dashboards import counting, kit
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
+from dashboards.formpage import preview, signed
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
+from dashboards.paper import files
 from dashboards.serve import UNIT
 from dashboards.warning import warnings
 from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.nesting import period
 from records.wording import say
-from reports import audience, forming, obliging, warned
+from reports import audience, forming, formpage, obliging, warned
 from reports.agencies import AGENCIES
 from reports.dutybook import class_named, incident_classes, levels
 from reports.suggesting import suggested
@@ -99,6 +101,8 @@ def seen_by(page: Page, agency: str, called: str) -> None:
     for number, each in enumerate(each for each in found[:MOST] if each["form"]):
         rows = [[each["titles"][key], text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
         kit.draw("table", {"title": f"{each['title']} · {each['case']}", "note": each["basis"], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
+        if (document := signed(each["id"])) is not None:
+            files(document, formpage.rendered, document["language"], f"seen_{number}")
 
 
 def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
@@ -201,7 +205,7 @@ def _graded(alert: str) -> None:
 def form(page: Page, found: list[Due]) -> None:
     """The form of one of them as it stands."""
     names = {each.row["id"]: each for each in found}
-    chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
+    chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), key="which_form", width=480))
     due = names[chosen]
     told, proposed = (each(page.store, due, os.environ.get(UNIT, ""), page.language) for each in (forming.form, forming.suggestions))
     required = {each.id for each in due.duty.required}
@@ -214,6 +218,7 @@ def form(page: Page, found: list[Due]) -> None:
         fill_in(page, due, told, proposed)
     elif due.supplemented and may("decide"):
         st.button(page.say("duties.supplement"), key="duty_supplement", on_click=_supplemented, args=(due,))
+    preview(page, due)
 
 
 def content(page: Page, text: str, suggestion: str | None) -> dict[str, str]:
