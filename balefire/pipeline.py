@@ -322,16 +322,14 @@ class Replay:
         if capture.error is not None:
             self.errors.append(capture.error)
             return
-        due = due_of(capture.pipe) if capture.pipe else lambda _: False
-
         if isinstance(sensor, Apart):
             source, heard = sensor, sensor.listen(marks, check)
         else:
-            waits = sensor.waits
+            waits, due = sensor.waits, due_of(capture.pipe) if capture.pipe else None
 
             def asked() -> bool:
                 check()
-                return due(waits) or self._stopped
+                return bool(due and due(waits)) or self._stopped
 
             source = open_capture(capture, marks)
             heard = sensor.listen(source, asked)

@@ -76,7 +76,7 @@ def share(source: Source, span: Span, past: Span | None = None) -> tuple[float |
     minutes: Counter[Place] = Counter()
     for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES, Range("packets", low=1)):
         minutes[_place(row["observer.name"], row["interface"])] += int(row["total"])
-    sensors = names(source, span) | (names(source, past) if past else set())
+    sensors = names(source, span) | (names(source, past) if past else set[Place]())
     return grade(*sums), sum(min(_minutes(span), count) for count in minutes.values()) / (_minutes(span) * max(1, len(sensors)))
 
 

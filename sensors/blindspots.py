@@ -60,7 +60,7 @@ def _held(column: Any) -> list[list[dict[str, Any]]]:
     return [read[place] for place in coded.indices.fill_null(len(read) - 1).to_pylist()]
 
 
-def _odd(windows: pa.Table) -> Any:
+def _odd(windows: Any) -> Any:
     """Which windows have anything that is out of the ordinary."""
     import pyarrow as pa
     import pyarrow.compute as compute
@@ -95,7 +95,7 @@ class Account:
             self._read(windows)
             self._tell(windows.filter(_odd(windows)))
 
-    def _see(self, windows: pa.Table) -> None:
+    def _see(self, windows: Any) -> None:
         """In which windows of which capture there were packets."""
         times = windows.column("@timestamp").cast("int64").to_pylist()
         for observer, interface, file, time in zip(*(windows.column(name).to_pylist() for name in (*PLACE, "file")), times, strict=True):

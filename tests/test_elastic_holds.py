@@ -79,7 +79,7 @@ def outbox_of(store: Store) -> Outbox:
     def deliver(commit: Commit) -> None:
         again(lambda: store.write(replace(commit, alerts=commit_of(store, int(commit.findings[0].id[1:])).alerts)))
 
-    return Outbox(store, deliver, deliver)
+    return Outbox(store, deliver, lambda commit, _: deliver(commit))
 
 
 def scenario(where: str, spooled: bool = False) -> None:
@@ -190,7 +190,7 @@ def test_what_waits_when_a_run_ends_is_delivered_by_the_next(elasticsearch: Elas
     monkeypatch.setattr("records.store.elastic.PATIENCE_S", 0.0)
     with Line(elasticsearch.url) as line:
         store = ElasticStore(f"{line.url}#battery", True)
-        outbox = Outbox(store, store.write, store.write)
+        outbox = Outbox(store, store.write, lambda commit, _: store.write(commit))
         line.cut()
         for number in range(3):
             outbox.put(activities(activity(number, NOON + number)))
@@ -202,7 +202,7 @@ def test_what_waits_when_a_run_ends_is_delivered_by_the_next(elasticsearch: Elas
         assert later.spool
         damaged = later.spool.left()[1]
         damaged.write_bytes(damaged.read_bytes()[:-3])
-        following = Outbox(later, later.write, lambda commit: left.append(later.write(commit)))
+        following = Outbox(later, later.write, lambda commit, _: left.append(later.write(commit)))
         problems: list[str] = []
         following.problem = lambda error: problems.append(error.key)
         following.begin()
@@ -321,7 +321,7 @@ def test_an_old_capture_is_replayed_while_a_sensor_writes(where: str, tmp_path: 
     assert len(expected["activity"]) > 10
     monkeypatch.setattr("time.time_ns", lambda: clock() + 700 * DAY)
     sensor, listening, ended, written = ElasticStore(where, True), threading.Event(), threading.Event(), list[str]()
-    outbox = Outbox(sensor, sensor.write, sensor.write)
+    outbox = Outbox(sensor, sensor.write, lambda commit, _: sensor.write(commit))
 
     def listen() -> None:
         while not ended.wait(0.2):

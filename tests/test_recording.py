@@ -157,7 +157,11 @@ def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: 
 def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a disk of its own, of which another takes what is free: the oldest makes room, and the newest is there."""
     need("netns", os.geteuid() == 0, "a disk of its own needs root")
-    monkeypatch.setattr(Disk, "bring", lambda _, number: os.close(number))  # pyright: ignore[reportUnknownLambdaType] - or files that are gone keep their room
+
+    def let_go(_: Disk, number: int) -> None:
+        os.close(number)  # or files that are gone keep their room
+
+    monkeypatch.setattr(Disk, "bring", let_go)
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], check=True)
