@@ -50,7 +50,7 @@ def names_of(store: ElasticStore) -> list[Any]:
 def test_a_node_killed_during_ingest(three: tuple[Elasticsearch, list[Node]]) -> None:
     running, nodes = three
     store = ElasticStore(running.url, True, "month")
-    outbox = Outbox(store, store.write, store.write)
+    outbox = Outbox(store, store.write, lambda commit, _: store.write(commit))
     for number in range(COMMITS):
         rows = [activity(number * ROWS + n, NOON + number * ROWS + n) for n in range(ROWS)]
         outbox.put(activities(*rows))
@@ -69,7 +69,7 @@ def test_the_server_away(three: tuple[Elasticsearch, list[Node]], tmp_path: Path
     """No node runs for a while, and two come back on what they held: what is seen meanwhile waits on the disk, and all of it is there in the end, once."""
     running, nodes = three
     store = ElasticStore(f"{running.url}#away", True, "month")
-    outbox = Outbox(store, store.write, store.write)
+    outbox = Outbox(store, store.write, lambda commit, _: store.write(commit))
     said: list[str] = []
     outbox.note = lambda key, _values: said.append(key)
     outbox.put(activities(activity(0)))
