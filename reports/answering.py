@@ -18,13 +18,12 @@ from detectors.rulebook.versions import decoded
 from detectors.suppressions import ANCHORS
 from records.formats import SECOND
 from records.nesting import iso
-from records.query import Query, Terms
+from records.query import Query, Span, Terms
 from records.search import And, Match, Or
 from reports.alerting import GRAVE
 
 if TYPE_CHECKING:
     from detectors.rulebook.versions import Version
-    from records.query import Span
     from reports.alerting import Alerts, Hidden, Raised
     from reports.asking import Row, Source
 
@@ -43,22 +42,29 @@ def known(source: Source) -> int:
     return max([source.store.newest() or 0, *(row["time"] for row in last)])
 
 
+def decided_until(span: Span, told: Span, now: int) -> int:
+    """Up to when decisions count for a period that is compared with one that is `told`, now: as long after its end as that one has had. With all that was
+    decided since, what is older would always seem to have waited longer, and to have been decided about more often.
+    """
+    return span.until + max(0, now - told.until)
+
+
 def times(source: Source, span: Span, alerts: Alerts, until: int) -> Row:
     """How long the new alerts of a period waited; those that still do, `until` then, are counted beside, for the others' times say nothing of them."""
     fresh = [each for each in alerts.raised if span.since <= each.row["first"] < span.until]
-    taken, closed = _decided(source, span, {each.row["id"] for each in fresh})
+    taken, closed = _decided(source, Span(span.since, until + 1), {each.row["id"] for each in fresh})
     groups = {"all": fresh, "grave": [each for each in fresh if each.level in GRAVE]}
     return {name: {"of": len(of), "taken_up": _waits(of, taken, until), "closed": _waits(of, closed, until)} for name, of in groups.items()}
 
 
 def _decided(source: Source, span: Span, wanted: set[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """When each alert was first taken up, and when it was last closed."""
+    """When each alert was first taken up, and when it was last closed, of what was decided in a span."""
     taken: dict[str, int] = {}
     closed: dict[str, int] = {}
     if not wanted:
         return taken, closed
     where = And((Match("table", "alert"), Or(tuple(Match("action", action) for action in TAKEN_UP))))
-    entries = source.some("audit", Query(since=span.since, where=where), ("id", "subject", "action", "time"))
+    entries = source.some("audit", span.query(where), ("id", "subject", "action", "time"))
     for row in sorted((row for row in entries if row["subject"] in wanted), key=lambda row: row["id"]):
         taken.setdefault(row["subject"], row["time"])
         if row["action"] == "close":

@@ -176,7 +176,15 @@ def compared(told: Mapping[str, Any], words: Words) -> Table:
     head = ["", words.say("compared.now"), *(_column(name, told[name], words) for name in ("before", "last_year"))]
     notes = [text for name in ("before", "last_year") if (text := _origin(told[name], _column(name, told[name], words), words))]
     notes += [words.say("compared.formula", column=_column(name, told[name], words)) for name in ("before", "last_year") if _other(told, told[name])]
-    return Table(words.say("compared.title"), head, rows, " ".join(notes))
+    return Table(words.say("compared.title"), head, rows, " ".join([*notes, *_decided(told, words)]))
+
+
+def _decided(told: Mapping[str, Any], words: Words) -> list[str]:
+    """Which decisions the times count; nothing where no other period has such times, or in reports of before, which counted all."""
+    delays = [nanoseconds(other["decided_until"]) - nanoseconds(other["until"]) for other in (told["before"], told["last_year"]) if "decided_until" in other]
+    if not delays:
+        return []
+    return [words.say("compared.decided_after", delay=words.span(delays[0] // SECOND).text) if delays[0] >= MINUTE else words.say("compared.decided")]
 
 
 def _other(told: Mapping[str, Any], other: Row) -> bool:

@@ -52,7 +52,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
     past, cut = before(period), _cut(period, lasting)
     with ThreadPoolExecutor(3) as pool:  # the store works on what takes it longest, on other periods and on sites, while the rest is told
         kinds = pool.submit(classing.asked, source, span, rules.rules)
-        compared, year_ago = (pool.submit(_compared, source, each, known, lasting, earlier) for each in (past, last_year(period)))
+        compared, year_ago = (pool.submit(_compared, source, each, span, known, lasting, earlier) for each in (past, last_year(period)))
         account = seeing.added(source, span)
         assets = exposing.assets(source, span)
         names = exposing.by_any_name(assets)
@@ -128,8 +128,10 @@ def _measured(source: Source, span: Span, past: Span | None, there: Sequence[Rai
     return index(alerting.concerns(alerts, exposing.by_any_name(assets)), len(assets), _seen(*seen)), alerts, assets, seen
 
 
-def _compared(source: Source, period: Period, known: int, lasting: int, earlier: Earlier) -> Row:
-    """What another period came to; only when it was, where nothing was recorded in it. Where rows of it were deleted, it is what was told of it then."""
+def _compared(source: Source, period: Period, now: Span, known: int, lasting: int, earlier: Earlier) -> Row:
+    """What a period came to that is compared with `now`; only when it was, where nothing was recorded in it. Where rows of it were deleted, what was told of
+    it then.
+    """
     told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
     cut = _cut(period, lasting)
     if cut and (report := earlier.of(period, source.site)) is not None:
@@ -138,8 +140,9 @@ def _compared(source: Source, period: Period, known: int, lasting: int, earlier:
     if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
     found, alerts, assets, (grade, share) = _measured(source, period.span, None if cut else before(period).span)
-    answers = answering.times(source, period.span, alerts, known)
-    return told | {"recorded": True, **_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
+    until = answering.decided_until(period.span, now, known)
+    answers = answering.times(source, period.span, alerts, until)
+    return told | {"recorded": True, "decided_until": iso(until), **_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
 
 
 def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float | None, share: float, span: Span) -> dict[str, Any]:

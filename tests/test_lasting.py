@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ZONE = ZoneInfo("Asia/Shanghai")
 TODAY = holding("daily", ZONE, START)
 PAST = last_year(TODAY)
-PARTS = "index", "alerts", "grave", "findings", "assets", "new_assets", "grade", "time_share", "answers"
+PARTS = "index", "alerts", "grave", "findings", "assets", "new_assets", "grade", "time_share"
 HALF = PAST.since + DAY // 2
 
 
@@ -58,7 +58,7 @@ def test_last_year_is_told_from_rows_then_from_its_report_then_as_no_longer_kept
     assert {name: told["last_year"][name] for name in PARTS} == {
         "index": then["index"], "alerts": then["alerts"]["total"], "findings": then["alerts"]["findings"], "assets": then["assets"]["assets"],
         "grave": sum(each["total"] for each in then["alerts"]["severity"] if each["level"] in {"critical", "high"}), "new_assets": then["assets"]["new"],
-        "grade": then["coverage"]["grade"], "time_share": then["coverage"]["time_share"], "answers": then["answers"],
+        "grade": then["coverage"]["grade"], "time_share": then["coverage"]["time_share"],
     }  # fmt: skip
     assert then["alerts"]["total"] > 0
     assert (reach(store), told["whole"], "kept_from" in told, told["before"]["recorded"]) == (0, True, False, False)
