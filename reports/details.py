@@ -214,7 +214,8 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     """How many, what is new or not known, who spoke with the Internet, remote access."""
     found, remote = told["assets"], told["unseen"]["remote"]
     whole, internet = found["assets"], found["internet"]
-    rows = [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("new", "without_role", "without_zone")]
+    rows = [[Cell(words.say("table.exposure.new")), words.newcomers(found["new"], whole, told)]]
+    rows += [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("without_role", "without_zone")]
     unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
     if "outside" in found:  # reports of before counted them as assets
@@ -375,7 +376,7 @@ def sites(told: Mapping[str, Any], words: Words) -> Section:
             Cell(f"{each['index']['value']:.1f}", each["index"]["value"], "number"),
             Cell(f"{each['index']['low']:.1f}–{each['index']['high']:.1f}", None, "number"),
             words.of(each["grave"], each["alerts"]),
-            words.of(each["new_assets"], each["assets"]),
+            words.newcomers(each["new_assets"], each["assets"], each),
             words.share_cell(each["time_share"]),
             words.share_cell(each["grade"]),
         ]

@@ -146,7 +146,7 @@ def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
     alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
     grave = [each for each in alerts["severity"] if each["level"] in GRAVE]
     total, unanswered = (sum(each[name] for each in grave) for name in ("total", "unanswered"))
-    said = words.say
+    said, begins = words.say, told.get("begins", False)
     time = words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words))
     seen = Fact(words.share(coverage["time_share"]), time, said("fact.time"))
     if not told["recorded"]:
@@ -154,7 +154,7 @@ def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
     return [
         Fact(number(total), said("fact.of_alerts", whole=number(alerts["total"])), said("fact.grave")),
         Fact(number(unanswered), said("fact.of_grave", whole=number(total)), said("fact.unanswered")),
-        Fact(number(assets["new"]), said("fact.of_assets", whole=number(assets["assets"])), said("fact.new")),
+        Fact(DASH if begins else number(assets["new"]), said("fact.begins" if begins else "fact.of_assets", whole=number(assets["assets"])), said("fact.new")),
         seen,
         Fact(words.share(coverage["grade"]), said("fact.of_payload", whole=_payload(coverage, words)), said("fact.grade")),
     ]
@@ -205,6 +205,7 @@ def figures(told: Mapping[str, Any]) -> Row:
         "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "assets": assets["assets"],
         "grave": sum(each["total"] for each in alerts["severity"] if each["level"] in GRAVE), "findings": alerts["findings"],
         "new_assets": assets["new"], "grade": coverage["grade"], "time_share": coverage["time_share"], "answers": told["answers"],
+        **{name: told[name] for name in ("begins",) if name in told},
     }  # fmt: skip
 
 
@@ -239,7 +240,7 @@ def _figure(name: str, each: Row, words: Words) -> Cell:
         case "alerts":
             return words.of(each["grave"], each["alerts"])
         case "assets":
-            return words.of(each["new_assets"], each["assets"])
+            return words.newcomers(each["new_assets"], each["assets"], each)
         case "answers":
             grave: Row = each["answers"]["grave"]
             return words.median(grave["taken_up"]["median_s"], grave["taken_up"]["done"], grave["of"])

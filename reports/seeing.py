@@ -55,6 +55,13 @@ def recorded(source: Source, span: Span) -> bool:
     return any(source.count("coverage", Span(max(span.since, end - READ), end)) for end in range(span.until, span.since, -READ))
 
 
+def begins(source: Source, span: Span, lasting: int) -> bool:
+    """Whether the store begins within a span: nothing was recorded before it, and nothing of before was deleted. Whatever is there then is seen for the first
+    time, which says nothing of how new it is.
+    """
+    return not lasting and not source.count("coverage", Span(0, span.since))
+
+
 def names(source: Source, span: Span) -> set[Place]:
     """Each sensor and interface that recorded in a span. Captures without a name count as one."""
     return {_place(row["observer.name"], row["interface"]) for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES)}

@@ -57,7 +57,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
         assets = exposing.assets(source, span)
         names = exposing.by_any_name(assets)
         alerts, hiding = alerting.raised(source, span), alerting.hidden(source, span)
-        sites = pool.submit(_sites, store, span, None if cut else past.span, there[:SITES], alerts)
+        sites = pool.submit(_sites, store, span, None if cut else past.span, there[:SITES], alerts, lasting)
         missed = () if cut else seeing.names(source, past.span)  # where rows were deleted nobody knows who was silent
         coverage, unseen = seeing.told(source, span, steps, account, missed, lasting)
         seen = (coverage["grade"], coverage["seen_minutes"] / coverage["minutes"])
@@ -69,6 +69,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             **cut,
             "made_from": {"newest": iso(newest), "known": iso(known), "decisions": store.entries() or 0},
             "recorded": bool(coverage["windows"]),
+            **_begun(source, span, lasting),
             "index": _index(found) if coverage["windows"] else None,
             "alerts": alerting.told(source, alerts, hiding, span, names, steps, several=len(there) > 1),
             "answers": answering.times(source, span, alerts, known),
@@ -111,6 +112,11 @@ def _cut(period: Period, lasting: int) -> Row:
     return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting and period.until > 0 else {}
 
 
+def _begun(source: Source, span: Span, lasting: int) -> Row:
+    """That records begin in a span; nothing else of any other."""
+    return {"begins": True} if seeing.begins(source, span, lasting) else {}
+
+
 def _seen(grade: float | None, share: float) -> float:
     """The share of a period that was seen: of its time, and of the payload in it."""
     return share * (grade or 0) / 100
@@ -142,7 +148,8 @@ def _compared(source: Source, period: Period, now: Span, known: int, lasting: in
     found, alerts, assets, (grade, share) = _measured(source, period.span, None if cut else before(period).span)
     until = answering.decided_until(period.span, now, known)
     answers = answering.times(source, period.span, alerts, until)
-    return told | {"recorded": True, "decided_until": iso(until), **_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
+    told |= {"recorded": True, "decided_until": iso(until), **_begun(source, period.span, lasting)}
+    return told | {**_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
 
 
 def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float | None, share: float, span: Span) -> dict[str, Any]:
@@ -164,14 +171,15 @@ def _names(store: Store, span: Span) -> list[str]:
     return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
 
 
-def _sites(store: Store, span: Span, past: Span | None, names: Sequence[str], there: Alerts) -> list[Row]:
+def _sites(store: Store, span: Span, past: Span | None, names: Sequence[str], there: Alerts, lasting: int) -> list[Row]:
     """Each site by itself, where there are several, the gravest first."""
     if len(names) < 2:
         return [{"site": name} for name in names]
     told: list[Row] = []
     for name in names:
-        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), span, past, there.raised)
-        told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, span)})
+        source = Source(store, name)
+        index_of, alerts, assets, (grade, share) = _measured(source, span, past, there.raised)
+        told.append({"site": name, **_begun(source, span, lasting), **_figures(index_of, alerts, assets, grade, share, span)})
     return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
 
 

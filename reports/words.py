@@ -12,6 +12,7 @@ from records.wording import catalogue, role_words, say, say_or
 from reports.blocks import Cell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import tzinfo
 
 DASH: Final = "–"
@@ -61,6 +62,10 @@ class Words:
     def of(self, count: int, whole: int) -> Cell:
         """`3 of 18`: no number without what it is out of."""
         return Cell(self.say("of", count=number(count), whole=number(whole)), count, "number")
+
+    def newcomers(self, count: int, whole: int, of: Mapping[str, Any]) -> Cell:
+        """How many assets are new in a period, `of` which this is told; where records begin in it nobody knows."""
+        return Cell(self.say("begins"), None, "number") if of.get("begins") else self.of(count, whole)
 
     def shown(self, count: int, whole: int) -> str:
         """How many of how many a table shows; nothing of an empty one, which says so itself."""
