@@ -340,10 +340,16 @@ def triggers() -> dict[str, dict[str, int | float]]:
     return _standard()["triggers"]
 
 
-def gravest_class(marks: set[str]) -> str:
-    """The gravest class that these techniques (as v18 calls them) and effects suggest; of none, other."""
+def classes_of(marks: set[str]) -> tuple[str, ...]:
+    """The classes that these techniques (as v18 calls them) and effects suggest, the gravest first; of none, other."""
     known = incident_classes()
-    return next((code for code in _standard()["gravest"] if marks & set(known[code][1])), "OTH")
+    return tuple(code for code in _standard()["gravest"] if marks & set(known[code][1])) or ("OTH",)
+
+
+def left_out(code: str, level: str, operator: str, regimes: Iterable[str]) -> list[Duty]:
+    """The duties that an incident of this level (or any: empty) would have if it were of another class than this."""
+    wanted, told = set(regimes), [each for each in duties() if each.classes and not code.startswith(each.classes)]
+    return [each for each in told if each.regime in wanted and each.applies(level or each.levels[0], each.classes[0], operator)]
 
 
 @cache

@@ -11,7 +11,7 @@ from records.errors import UsageError
 from records.model import Text
 from records.query import Query
 from records.wording import LANGUAGES, say
-from reports.dutybook import acting, gravest_class, levels, triggers
+from reports.dutybook import acting, class_named, classes_of, left_out, levels, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,11 +27,27 @@ MOST: Final = {"outage": 5_256_000, "function": 5_256_000, "people": 10**10, "ci
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A level and a class, and why; a person decides."""
+    """A level and classes, the gravest first, and why; a person decides."""
 
     level: str
-    code: str
+    codes: tuple[str, ...]
     reasons: tuple[Text, ...]
+
+    @property
+    def code(self) -> str:
+        """The one class that an incident is told to have."""
+        return self.codes[0]
+
+    def lost(self, code: str, level: str, operator: str, regimes: Iterable[str], language: str) -> list[str]:
+        """What an incident of this class and level (empty: any) has not to be told to whom, and would have were it of another class; and which other of these
+        the alert suggests, too: an incident has one class, and may be of several.
+        """
+        told: list[str] = []
+        for duty in left_out(code, level, operator, regimes):
+            names = {"title": getattr(duty.title, language), "id": duty.id, "classes": ", ".join(duty.classes)}
+            also = [class_named(each, language) for each in self.codes if each.startswith(duty.classes)]
+            told.append(say("duty.left_out.suggested" if also else "duty.left_out.other", language, **names, also=", ".join(also)))
+        return told
 
 
 def checked(facts: Mapping[str, float]) -> dict[str, float]:
@@ -75,7 +91,7 @@ def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float], effec
         reasons.append(_why("acting", techniques=", ".join(shown), assets=", ".join(critical[:4])))
     if not reasons:
         reasons.append(_why("nothing"))
-    return Suggestion(level, gravest_class(as_before(techniques) | set(effects)), tuple(reasons))
+    return Suggestion(level, classes_of(as_before(techniques) | set(effects)), tuple(reasons))
 
 
 def _why(key: str, **values: object) -> Text:

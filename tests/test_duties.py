@@ -24,7 +24,7 @@ from records.store.contract import Commit
 from records.store.decisions import broken
 from records.wording import say
 from reports import audience, dutyrows, forming, keys, obliging, suggesting, supplementing
-from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators, triggers
+from reports.dutybook import FOLDER, classes_of, duties, duty_of, incident_classes, operators, triggers
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import balefire, lines, one
@@ -230,13 +230,15 @@ def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_sugges
     assert said("T0846.001") == ("general", "NASCAN")
     assert said("T1695.002", effects=("value.read",)) == ("general", "OTH")
     for code, (_title, by) in incident_classes().items():
-        assert all(gravest_class({mark}) != "OTH" for mark in by), f"{code} is none of the gravest"
+        assert all(classes_of({mark}) != ("OTH",) for mark in by), f"{code} is none of the gravest"
         assert {*by} <= {*TECHNIQUES, *NUMBER}, code
 
 
 def test_the_effects_of_an_alerts_findings_suggest_a_class(store: Store) -> None:
     store.write(Commit(findings=(finding(9, effects=("firmware.write",)),), alerts=(alert(9, findings=("f9",), techniques=("T0846",)),)))
     assert suggesting.suggested(store, "al9").code == "NABACKIMPL"
+    (told,) = suggesting.suggested(store, "al9").lost("NABACKIMPL", "", "other", ["circia", "cn-incident"], "en")
+    assert "for MPRANS alone." in told, "nothing on the wire suggests that class: a person has to know of it"
 
 
 # clocks, forms, releases
@@ -610,6 +612,10 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     suggestion = one("duty", "grade", "al1", "--outage", "70", "--store", where)
     assert (suggestion["suggestion"]["level"], suggestion["duties"]) == ("major", [])
     assert "a vendor's spelling, UNVERIFIED" in balefire("duty", "grade", "al1", "--store", where, "--language", "en").stdout
+    assert suggestion["left_out"] == []
+    for language, words in (("en", "for DS alone. This alert suggests Alteration of data"), ("zh", "本告警也符合数据篡改事件")):
+        told = balefire("duty", "grade", "al1", "--class", "NABACKIMPL", "--store", where, "--language", language).stdout
+        assert told.count(words) == 3, "the duties of the law on data, which an incident of another class does not have"
     decided = one("duty", "grade", "al1", "--outage", "70", "--level", "major", "--by", "ada", "--store", where)
     assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary", "cn-industry-data/yearly"]
     assert "level decided: major" in " ".join(balefire("audit", "--store", where, "--language", "en").stdout.split())

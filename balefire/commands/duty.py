@@ -157,7 +157,7 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
     """Suggest a level and a class with reasons; with --level, decide."""
     from balefire.identities import alert_of, who
     from reports import obliging
-    from reports.dutybook import class_named
+    from reports.dutybook import class_named, left_out
     from reports.suggesting import checked, suggested
 
     known = checked({key: value for key, value in facts.items() if value is not None})
@@ -170,14 +170,26 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
             person = who(screen.settings, by)
             made = obliging.grade(store, identity, level, chosen, wanted.operator, wanted.regimes, person, time.time_ns(), known, note)
         reasons = [getattr(each, screen.language) for each in found.reasons]
+        about = (chosen, level or "", wanted.operator, wanted.regimes)
         if as_json:
             suggestion = {"level": found.level, "class": found.code, "class_code_verified": False, "reasons": reasons}
-            screen.emit({"alert": identity, "suggestion": suggestion, "level": level, "class": chosen if level else None, "duties": made})
+            screen.emit(
+                {
+                    "alert": identity,
+                    "suggestion": suggestion,
+                    "level": level,
+                    "class": chosen if level else None,
+                    "duties": made,
+                    "left_out": [each.id for each in left_out(*about)],
+                }
+            )
             return
         what = class_named(found.code, screen.language)
         screen.print(screen.say("duty.suggested", level=screen.say(f"duty.level.{found.level}"), what=what))
         for reason in reasons:
             screen.print(f"  – {reason}")
+        for text in found.lost(*about, screen.language):
+            screen.print(f"  – {text}")
         if level is None:
             screen.note(screen.say("duty.decide"))
         else:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboards import counting, kit
 from dashboards.access.visitor import demand, may, visitor
-from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
+from dashboards.deciding import fill, grade, name, open_year, operator, person, plain, refused, refusing, regimes, supplement
 from dashboards.formpage import preview, signed
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
@@ -166,7 +166,9 @@ def decide_level(page: Page, alerts: list[str]) -> None:
         st.radio(words, list(titles), index=None, format_func=titles.__getitem__, key=f"grade_level_{alert}", horizontal=True)
         codes = {code: class_named(code, page.language) for code in incident_classes()}
         place = list(codes).index(found.code)
-        st.selectbox(page.say("duties.decide_class"), list(codes), place, format_func=codes.__getitem__, key=f"grade_class_{alert}")
+        code = str(st.selectbox(page.say("duties.decide_class"), list(codes), place, format_func=codes.__getitem__, key=f"grade_class_{alert}"))
+        for text in found.lost(code, "", operator(), regimes(), page.language):
+            st.caption(plain(text))
         st.text_input(page.say("duties.decide_note"), key=f"grade_note_{alert}", max_chars=LONGEST)
         st.button(page.say("duties.decide"), key="grade", type="primary", disabled=not may("decide"), on_click=_graded, args=(alert,))
 
