@@ -122,6 +122,10 @@ class Clock:
             return self.day(time)
         return f"{at.day} {_MONTHS[at.month - 1]}" if self.language == "en" else f"{at:%m-%d}"
 
+    def stamp(self, time: int) -> str:
+        """`2026-11-22 03:12 UTC+8`, in every language."""
+        return f"{self.local(time):%Y-%m-%d %H:%M} {self.offset(time)}"
+
     def minute(self, time: int) -> str:
         """`03:12`."""
         return f"{self.local(time):%H:%M}"

@@ -20,13 +20,10 @@ from zoneinfo import ZoneInfo
 
 from records.errors import UsageError
 from records.model import severity_word
-from records.query import Query
-from records.schema import ALERT
-from records.search import parse
-from records.store.columns import flat
 from records.visible import clean
 from records.wording import say
 from reports.deliver import PAUSES_S
+from reports.everything import every_row
 from reports.reminding import reminders
 from reports.sited import sites_of
 
@@ -79,9 +76,7 @@ class Notifier:
 
     def look(self, store: Store, now: float) -> dict[str, int]:
         """Tell what is to be told now, as one message to each target; of how much each was told, -1 where it did not go out or waits to be tried."""
-        where = parse(f"status:open AND severity:>={self._wish.least}", ALERT)
-        rows = flat(ALERT, store.read("alert", Query(where=where, sort="-severity", limit=10_000)))
-        rows += reminders(store, int(now * 1e9))
+        rows = every_row(store, "alert", f"status:open AND severity:>={self._wish.least}") + reminders(store, int(now * 1e9))
         return {name: self._tell(name, store, rows, now) for name in self._targets}
 
     def tell(self, alerts: Sequence[Mapping[str, Any]], now: float) -> dict[str, int]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, TransitionError, name
 from records.errors import ConflictError, StoreError, UsageError
-from records.formats import duration
+from records.formats import Clock, duration
 from records.nesting import iso
 from records.store.decisions import ITSELF
 from records.wording import say
@@ -96,16 +97,17 @@ class Due:
         done = self.row["released"] if self.status == "released" else now
         return self.status in {"open", "released"} and self.due is not None and done > self.due
 
-    def left(self, now: int, language: str) -> str:
-        """How much time is left, or by how much it is late, said plainly."""
+    def left(self, now: int, language: str, zone: tzinfo = UTC) -> str:
+        """How much time is left, or by how much it is late, said plainly; other times in a zone."""
+        clock = Clock(zone, language)
         if self.status == "suspended" and self.ended:
-            return say("duty.suspended", language, by=self.ended[1], time=iso(self.ended[0])[:16].replace("T", " "))
+            return say("duty.suspended", language, by=self.ended[1], time=clock.stamp(self.ended[0]))
         if not self.open:
             done = say(f"duty.status.{self.row['status']}_late" if self.overdue(now) else f"duty.status.{self.row['status']}", language)
             if not self.contested:
                 return done
             why, when, by = self.contested
-            return say(f"duty.contested.{why}", language, done=done, by=by, time=iso(when)[:16].replace("T", " "))
+            return say(f"duty.contested.{why}", language, done=done, by=by, time=clock.stamp(when))
         if self.since is None or now < self.since:
             return say(f"duty.waits.{self.duty.start.split(':')[0]}", language)
         if self.due is None:

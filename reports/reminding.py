@@ -9,6 +9,7 @@ from records.formats import duration
 from records.wording import LANGUAGES, say
 from reports.dutybook import AT_ONCE, duties
 from reports.obliging import all_due, ungraded
+from reports.suggesting import lesser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SOON: Final = 24 * 3600 * 10**9  # what is due within a day
 LAST: Final = 4  # and in the last quarter of its time presses
 GRAVITY: Final = 100  # as of an alert: nobody chooses whether a law's clock is told
+LIGHT: Final = 0  # where hardly any clock runs: told, too, but not at night
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,11 @@ def reminders(store: Store, now: int) -> list[dict[str, Any]]:
     A duty is told when it is made with less than a day to go, again in the last quarter of its time, and when it is late.
     """
     found = pressing(store, now)
-    told = [_row(f"ungraded:{alert}", alert, "ungraded", time=now - since) for alert, (since, _by) in found.waiting.items()]
+    light = lesser(store, found.waiting)
+    told = [
+        _row(f"ungraded:{alert}", alert, "ungraded", time=now - since, severity=LIGHT if alert in light else GRAVITY)
+        for alert, (since, _by) in found.waiting.items()
+    ]
     told += [_row(f"late:{each.row['id']}", str(each.row["id"]), "late", due=each, time=now - (each.due or now)) for each in found.late]
     for each in found.soon:
         whole, left = (each.due or now) - (each.since or now), (each.due or now) - now
@@ -71,11 +77,11 @@ def reminders(store: Store, now: int) -> list[dict[str, Any]]:
     return told
 
 
-def _row(identity: str, name: str, key: str, *, time: int, due: Due | None = None) -> dict[str, Any]:
+def _row(identity: str, name: str, key: str, *, time: int, due: Due | None = None, severity: int = GRAVITY) -> dict[str, Any]:
     words = {
         f"title.{language}": say(
             f"notify.duty.{key}", language, time=duration(time, language), title=getattr(due.duty.title, language) if due else "", case=due.case if due else ""
         )
         for language in LANGUAGES
     }
-    return {"id": identity, "name": name, "severity": GRAVITY, **words}
+    return {"id": identity, "name": name, "severity": severity, **words}

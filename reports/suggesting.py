@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.rulebook.techniques import as_before
 from records.errors import UsageError
-from records.model import Text
+from records.model import Text, severity_word
 from records.query import Query
 from records.wording import LANGUAGES, say
+from reports.alerting import GRAVE
 from reports.dutybook import acting, class_named, classes_of, left_out, levels, triggers
 
 if TYPE_CHECKING:
@@ -97,6 +98,17 @@ def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float], effec
 def _why(key: str, **values: object) -> Text:
     told = [{each: say(f"duty.{each}.{value}", language) if each in {"fact", "level"} else value for each, value in values.items()} for language in LANGUAGES]
     return Text(say(f"duty.why.{key}", "en", **told[0]), say(f"duty.why.{key}", "zh", **told[1]))
+
+
+def lesser(store: Store, alerts: Iterable[str]) -> set[str]:
+    """Those of less than high severity for which no more than the least level is suggested: of them hardly anything has to be told."""
+    names, found = list(alerts), set[str]()
+    for start in range(0, len(names), LOOKED_AT):
+        for each in store.alerts(names[start : start + LOOKED_AT]):
+            shows = acting() & as_before(each.techniques)  # else nothing that is stored raises the level
+            if severity_word(each.severity) not in GRAVE and not (shows and suggested(store, each.id).level != levels()[0]):
+                found.add(each.id)
+    return found
 
 
 def suggested(store: Store, alert: str, facts: Mapping[str, float] | None = None) -> Suggestion:

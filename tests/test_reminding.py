@@ -65,6 +65,18 @@ def test_people_are_told_of_a_clock_that_runs_once_for_each_thing(tmp_path: Path
     assert counts == [1, 0, 0, 1, 0, 1, 0]
     assert [title.split(":")[0] for title, _body in phone.heard[1:]] == ["3 h 53 min left to tell", "29 min left to tell", "OVERDUE by 30 min"]
     assert "First report" in phone.heard[-1][0]
+    store.write(
+        Commit(findings=(finding(3, alert="al3"), finding(4, alert="al4")), alerts=(alert(3, severity=59), alert(4, severity=59, techniques=("T0846",))))
+    )
+    night = Notifier(tmp_path / "night", Wish(quiet=(datetime.min.time(), datetime.max.time())), "en", {"phone": phone})
+    assert night.look(store, now + 60) == {"phone": 1}, "what is late, and nothing else"
+    store.change([lifecycle.close(each, "ada", "true", NOON) for each in store.alerts(["al3", "al4"])])
+    assert night.look(store, now + 61) == {"phone": 0}, "of what hardly has to be told nobody is woken"
+    assert quiet.look(store, now + 40 * 3600) == {"phone": 2}, "and it is told by day"
+    store.close()
+    told = balefire("duty", "list", "--store", tmp_path / "store", "--language", "en").stdout
+    assert "by suggestion general: 2." in told
+    assert "was confirmed by" not in told
 
 
 def test_pages_say_what_presses_and_a_level_is_decided_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.forms import one, printed, release
 from records.errors import UsageError
-from records.formats import duration
+from records.formats import Clock, duration
 from records.wording import say
 from reports.agencies import AGENCIES
 
@@ -73,6 +73,7 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
     """List what is due, and confirmed alerts whose level nobody has decided."""
     from balefire.screen import table
     from reports.obliging import all_due, ungraded
+    from reports.suggesting import lesser
 
     if agency is not None and agency not in AGENCIES:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
@@ -80,6 +81,7 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
     with closing(opened(screen)) as store:
         found = [each for each in all_due(store) if agency is None or agency in each.duty.agencies]
         waiting = ungraded(store)
+        light = lesser(store, waiting)
         if as_json:
             for each in found:
                 screen.emit(_row(each, now, screen.language))
@@ -89,7 +91,11 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
                 screen.emit({"id": None, "alert": alert, "status": "ungraded", "since": iso(since), "by": by})
             return
         for alert, (since, by) in waiting.items():
+            if alert in light:
+                continue
             screen.print(screen.say("duty.ungraded", id=alert[:12], by=by, time=duration(now - since, screen.language)))
+        if light:
+            screen.print(screen.say("duty.ungraded_lesser", count=len(light)))
         if found:
             names = ("id", "duty", "agency", "left", "due", "basis", "alert")
             screen.print(table([(screen.say(f"duty.column.{name}"), False) for name in names], [_line(screen, each, now) for each in found]))
@@ -98,17 +104,22 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
             screen.note(screen.say("cli.nothing"))
 
 
-def _line(screen: Screen, due: Due, now: int) -> list[object]:
-    from records.nesting import iso
+def _clock(screen: Screen) -> Clock:
+    """Times as the reports have them."""
+    from reports.periods import zone_of
 
-    when = iso(due.due)[:16].replace("T", " ") if due.due else "–"
+    return Clock(zone_of(screen.settings.reports.zone), screen.language)
+
+
+def _line(screen: Screen, due: Due, now: int) -> list[object]:
+    clock = _clock(screen)
     title = getattr(due.duty.title, screen.language)
     return [
         due.row["id"][:12],
         title,
         due.duty.told(screen.language),
-        due.left(now, screen.language),
-        when,
+        due.left(now, screen.language, clock.zone),
+        clock.stamp(due.due) if due.due else "–",
         due.duty.basis(screen.language),
         due.case,
     ]
@@ -291,19 +302,22 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
     """What one agency may see: its own duties and the fields of their forms alone."""
     from reports.audience import nothing
     from reports.audience import view as seen
+    from reports.words import nanoseconds
 
     if agency not in AGENCIES:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
     with closing(opened(screen)) as store:
         found = seen(store, agency, screen.settings.duties.unit, screen.language, time.time_ns())
+        clock = _clock(screen)
         for each in found:
             if as_json:
                 screen.emit(each)
             else:
+                due = clock.stamp(nanoseconds(each["due"])) if each["due"] else "–"
                 doubt = f" · {screen.say('dashboard.duties.doubted')}" if each["doubted"] else ""
-                screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}{doubt}")
+                screen.print(f"{each['title']} · {each['left']} · {due} · {each['basis']}{doubt}")
                 if each["contested"]:
-                    told = screen.say(f"duty.contested_told.{each['contested_why']}", time=each["contested"][:16].replace("T", " "))
+                    told = screen.say(f"duty.contested_told.{each['contested_why']}", time=clock.stamp(nanoseconds(each["contested"])))
                     screen.print(f"    {told}")
                 for key, text in each["form"].items():
                     screen.print(f"    [{key}] {each['titles'].get(key, key)}")

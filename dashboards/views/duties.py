@@ -28,6 +28,7 @@ from reports import audience, forming, formpage, obliging, warned
 from reports.agencies import AGENCIES
 from reports.dutybook import class_named, incident_classes, levels
 from reports.suggesting import suggested
+from reports.words import nanoseconds
 from reports.yearly import unopened
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
         return words | ({"severity": "critical"} if each["status"] == "open" and each["overdue"] else {})
     return words | {
         "severity": "high",
-        "sub": say(f"duty.contested_told.{each['contested_why']}", page.language, time=each["contested"][:16].replace("T", " ")),
+        "sub": say(f"duty.contested_told.{each['contested_why']}", page.language, time=page.clock.stamp(nanoseconds(each["contested"]))),
     }
 
 
@@ -151,7 +152,7 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
     due = page.clock.moment(each.due) if each.due else "–"
     alert = {"text": each.case} | ({"href": page.address("alert", id=each.row["alert"])} if each.row["alert"] else {})
     late = {"severity": "critical"} if each.open and each.overdue(now) else {"severity": "high"} if each.contested else {}
-    return [getattr(each.duty.title, page.language), agencies, {"text": each.left(now, page.language)} | late, due, basis, alert]
+    return [getattr(each.duty.title, page.language), agencies, {"text": each.left(now, page.language, page.clock.zone)} | late, due, basis, alert]
 
 
 def decide_level(page: Page, alerts: list[str]) -> None:
