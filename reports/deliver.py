@@ -11,7 +11,7 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,7 +23,9 @@ from records.regular import opened
 from records.visible import clean
 from records.wording import LANGUAGES, say
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
+from reports.dutybook import duty_of
 from reports.ledger import entry_at
+from reports.periods import KINDS
 from reports.posted import EVERY, FILE, TABLE
 from reports.whom import rules
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from reports.whom import Rule
 
 FOLLOWED: Final = """CREATE TABLE IF NOT EXISTS followed (way TEXT NOT NULL, ledger TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (way, ledger))"""
+SITES: Final = 2  # that a title names
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
 
 
@@ -231,11 +234,21 @@ def _moment(entry: Entry) -> float:
 
 
 def _title(entry: Entry) -> str:
-    """What it is called at its receiver; a summary by its id, and a warning by what it is and its colour, in both languages: whose it is, is not known."""
-    told = entry.body["document"]
-    title = clean(told.get("title") or told.get("id") or entry.body["kind"])
-    if entry.body["kind"] != "warning":
-        return title
-    colour = f"warning.colour.{told['colour']}"
-    words = [f"{say('warning.page.document', each)} {say(colour, each)}" for each in LANGUAGES]
-    return " · ".join((*words, title))
+    """What it is called at its receiver, in both languages, for whose it is, is not known: a summary by kind, sites and days, a form by its duty and incident,
+    a warning by what it is and its colour.
+    """
+    told, kind = entry.body["document"], entry.body["kind"]
+    title = clean(told.get("title") or told.get("id") or kind)
+    if kind == "warning":
+        colour = f"warning.colour.{told['colour']}"
+        words = [f"{say('warning.page.document', each)} {say(colour, each)}" for each in LANGUAGES]
+        return " · ".join((*words, title))
+    if kind == "duty" and (duty := duty_of(str(told.get("duty")))):
+        return " · ".join((duty.title.en, duty.title.zh, clean(told["case"])))
+    if told.get("period") in KINDS:
+        sites = [told["site"]] if told["site"] else [each["site"] for each in told["sites"]]
+        named = clean(", ".join([*sites[:SITES], *(["…"] * (len(sites) > SITES))]))
+        last = datetime.fromisoformat(told["until_local"]) - timedelta(seconds=1)
+        days = dict.fromkeys((told["first_day"], str(last.date())))
+        return " · ".join(filter(None, (*(say(f"report.title.{told['period']}", each) for each in LANGUAGES), named, " – ".join(days))))
+    return title

@@ -179,7 +179,17 @@ def test_a_mail_is_taken_whole_and_verifies_at_the_receivers(post: Post, entry: 
         assert post.run({"desk": way}, clock) == {}
         post.add(ledger.path(warns.number), way, clock())
         assert post.run({"desk": way}, clock) == {"sent": 1}
-    (to, content), (_to, warning) = box.taken
+        week = {"kind": "summary", "id": "weekly-2026-11-02-27114d5fac66", "period": "weekly", "first_day": "2026-11-02",
+                "until_local": "2026-11-09T00:00:00+08:00", "site": None, "sites": [{"site": "North Harbour"}, {"site": "Linghe"}, {"site": "E"}]}  # fmt: skip
+        form = {"id": "d1", "title": "First report", "duty": "cn-incident/first", "case": "66322c771016"}
+        for kind, document in (("report", week), ("duty", form)):
+            post.add(ledger.path(ledger.release(key, document, [], by="ada", time=WHEN, kind=kind).number), way, clock())
+        assert post.run({"desk": way}, clock) == {"sent": 2}
+    (to, content), (_to, warning), *others = box.taken
+    assert [email.message_from_bytes(each, policy=email.policy.default)["Subject"] for _to, each in others] == [
+        "Weekly security report · 网络安全周报 · North Harbour, Linghe, … · 2026-11-02 – 2026-11-08 (000004.json)",
+        "First report to the provincial cyberspace office · 初次报告（报省级网信部门） · 66322c771016 (000005.json)",
+    ]
     warned = email.message_from_bytes(warning, policy=email.policy.default)
     assert warned["Subject"] == "Cyber security warning ▲ orange · 网络安全预警 ▲ 橙色 · X \\u202eevil (000003.json)"
     kinds = [part.get_content_type() for part in cast("Any", warned).iter_attachments()]
@@ -517,6 +527,8 @@ def sftp(home: Path, secret: str) -> Generator[dict[str, Any]]:
 
 
 def test_by_sftp_to_a_server_that_is_known(post: Post, entry: Path, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncssh
+
     home, clock = tmp_path / "home", Clock()
     home.mkdir()
     with sftp(home, "open sesame") as settings:
@@ -534,6 +546,17 @@ def test_by_sftp_to_a_server_that_is_known(post: Post, entry: Path, key: Key, tm
         stranger = Way("stranger", "sftp", {**settings, "known_hosts": str(other)})
         post.add(entry, stranger, clock())
         assert post.run({"stranger": stranger}, clock) == {"dead": 1}
+        (home / "plain").mkdir()
+        known: Any = asyncssh.sftp.SFTPServerHandler
+        monkeypatch.setattr(known, "_extensions", [each for each in known._extensions if not each[0].startswith(b"posix-rename")])
+        plain = Way("plain", "sftp", {**settings, "path": "/plain"})
+        post.add(entry, plain, clock())
+        assert post.run({"plain": plain}, clock) == {"sent": 1}, "a server that renames onto nothing that is there"
+        (home / "plain" / entry.stem / "周报 week.pdf").write_bytes(b"half")
+        again = Way("again", "sftp", plain.settings)
+        post.add(entry, again, clock())
+        assert post.run({"again": again}, clock) == {"dead": 1}
+        assert "no posix-rename" in post.rows()[-1]["said"]
     assert tree(home / "in") == [entry.name, f"{entry.stem}/周报 week.pdf"]
     assert verify(home / "in" / entry.name, [key.public]).valid
 

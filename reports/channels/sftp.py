@@ -49,8 +49,20 @@ async def _put(settings: Mapping[str, Any], parcel: Parcel) -> str:
             await there.put(str(file), beside)
             if file != entry and not await there.isdir(f"{folder}/{entry.stem}"):
                 await there.mkdir(f"{folder}/{entry.stem}")
-            await there.posix_rename(beside, place)
+            await _renamed(there, beside, place)
     return f"{settings['host']}:{parcel.to}"
+
+
+async def _renamed(there: Any, beside: str, place: str) -> None:
+    """Give it its name, whatever had that before; a server that cannot do that does it where nothing had it. Raises RefusedError."""
+    import asyncssh
+
+    try:
+        await there.posix_rename(beside, place)
+    except asyncssh.SFTPOpUnsupported:
+        if await there.exists(place):
+            raise RefusedError(str(UsageError("deliver.no_rename", place=place))) from None
+        await there.rename(beside, place)
 
 
 async def _same(there: Any, place: str, wanted: bytes) -> bool:
