@@ -29,6 +29,7 @@ from reports.keys import Key, read_public
 from reports.ledger import Ledger, Receipt
 from reports.summary import identity
 from reports.verifying import Verdict, verify
+from tests.golden.week import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 WORDS = "a passphrase of the tests"
 WHEN = "2026-11-28T06:00:00.000000000Z"
+STRIDE = 251  # octets of a long report of which one is flipped: a hundred tries, in a second
 DOCUMENT = {"title": "周报", "index": 71.5, "alerts": {"high": 2, "low": 0}, "note": None, "parts": ["α", "β", True]}
 
 
@@ -145,6 +147,16 @@ def test_every_octet_of_a_report_flipped_is_found(ledger: Ledger, key: Key, tmp_
             assert not found(ledger.path(2), key).valid
         file.write_bytes(whole)
     assert found(ledger.root, key).valid
+
+
+def test_octets_of_a_whole_weeks_report_flipped_are_found(ledger: Ledger, key: Key) -> None:
+    """What is small is flipped octet by octet above; of a real report a sample, of all its length."""
+    entry = ledger.path(ledger.release(key, json.loads(FILES["json"].read_text("utf-8")), [], by="ada", time=WHEN).number)
+    whole = entry.read_bytes()
+    assert found(entry, key).valid
+    for at in range(0, len(whole), STRIDE):
+        entry.write_bytes(whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :])
+        assert not found(entry, key).valid, at
 
 
 def test_removal_and_reordering_show_in_the_chain(ledger: Ledger, key: Key) -> None:

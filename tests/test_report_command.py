@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import sys
+import threading
 import tomllib
 from contextlib import closing, nullcontext
 from datetime import datetime
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from balefire.reporting import kept, note_of, turns
-from balefire.schedule import Housekeeper
+from balefire.schedule import Housekeeper, started
 from balefire.screen import Screen
 from balefire.settings import Settings
 from records.store import open_store
@@ -214,6 +215,27 @@ def housekeeper(store: Store, own: Path, wanted: Settings) -> tuple[Housekeeper,
     return Housekeeper(screen, lambda: nullcontext(store)), said
 
 
+def on_schedule(keeper: Housekeeper, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the scheduler itself have it look, so many times."""
+    looked, once = threading.Semaphore(0), keeper.look
+
+    def look() -> bool:
+        try:
+            return once()
+        finally:
+            looked.release()
+
+    for name, value in (("FIRST_S", 0.0), ("LOOK_S", 0.05)):
+        monkeypatch.setattr(f"balefire.schedule.{name}", value)
+    monkeypatch.setattr(keeper, "look", look)
+    scheduler = started(keeper)
+    try:
+        assert all(looked.acquire(timeout=60) for _ in range(looks))
+    finally:
+        scheduler.shutdown()
+    monkeypatch.setattr(keeper, "look", once)
+
+
 def test_a_schedule_that_was_missed_by_a_week_runs_once(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every ten minutes somebody looks; nobody does from the 5th to the 12th. Then the last day is told, once, and goes on day by day."""
     wanted = settings(schedule=["daily"])
@@ -229,7 +251,9 @@ def test_a_schedule_that_was_missed_by_a_week_runs_once(store: Store, own: Path,
     for time in ("06:10", "12:00", "23:50"):
         assert look(f"2026-11-04T{time}") == ["2026-11-03"], "once a day"
     assert look("2026-11-05T06:00") == ["2026-11-04", "2026-11-03"]
-    for time in ("09:00", "09:10", "09:20"):
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-12T08:50"))
+    on_schedule(keeper, 3, monkeypatch)
+    for time in ("09:00", "09:10"):
         assert look(f"2026-11-12T{time}") == ["2026-11-11", "2026-11-04", "2026-11-03"], "one for all that were missed"
     assert look("2026-11-13T06:00")[0] == "2026-11-12"
     assert store.notes()[note_of("daily")] == at("2026-11-13T00:00")
