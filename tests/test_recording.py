@@ -24,6 +24,7 @@ from tests.wire import Packet as WirePacket
 from tests.wire import pcap
 
 FACE = Interface("in0", 1, 0)
+FIRST, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
 
 
 class Kept:
@@ -285,6 +286,29 @@ def replayed(kept: Path, store: Path) -> dict[str, Any]:
     words = (sys.executable, "-m", "balefire", "replay", "-", "--store", str(store), "--observer", "test", "--json")
     whole = b"".join(file.read_bytes() for file in sorted(kept.glob("*.pcapng")))
     return json.loads(subprocess.run(words, input=whole, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True).stdout)
+
+
+def test_what_is_missing_in_a_recording_is_told_in_it(tmp_path: Path) -> None:
+    """Packets that the disk refused, once each however many files there are; and for how long nobody listened before it went on."""
+    kept, packets = tmp_path / "kept", [Packet(FIRST + number * SECOND, 400, bytes(400), FACE) for number in range(400)]
+    recording = Recording(kept, head(), most=1 << 20, segment=2_000, floor=0)
+    for number, block in enumerate(blocks(packets)):
+        recording.floor = 1 << 60 if 3 <= number < 200 else 0
+        recording.write(block)
+        recording.tell(statistics(0, packets[number].time, number + 1, 7, 7, dark=SECOND if number == 150 else 0))
+        assert (recording.refused != "") == (3 <= number < 200)
+    recording.close()
+    aged(max(kept.glob("*.pcapng")), 1)
+    recording = Recording(kept, head(), most=1 << 20, floor=0)
+    for number in range(2):
+        recording.tell(statistics(0, FIRST + (700 + number) * SECOND, 0, 0, 0))
+    recording.close()
+    assert len([*kept.glob("*.pcapng")]) > 20
+    told = replayed(kept, tmp_path / "store")["coverage"]
+    assert told["dropped"] == 7 + 196
+    minutes = [json.loads(line) for line in rows(tmp_path / "store", "coverage")]
+    assert [sum(row[name] or 0 for row in minutes) for name in ("dark", "absent")] == [1, 301]
+    assert Recording(kept, head(), most=1 << 20, misses=False).refused == ""
 
 
 @pytest.mark.netns
