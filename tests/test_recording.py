@@ -188,14 +188,14 @@ def test_a_block_that_does_not_fit_is_in_the_next_file(tmp_path: Path) -> None:
     script = """if True:
         import resource, sys
         from pathlib import Path
-        from tests.test_recording import blocks, head, some
+        from tests.test_recording import FACE, Packet, blocks, head, some
         from sensors.recording import Recording
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         recording = Recording(Path(sys.argv[1]), head(), most=1 << 30, floor=0)
         for block in blocks(some(800)):
             recording.write(block)
             assert recording.refused == ""
-        recording.write(bytes(200_000))
+        recording.write(*blocks([Packet(0, 200_000, bytes(200_000), FACE)]))
         print(recording.refused)
         recording.close()
     """
