@@ -298,7 +298,7 @@ def test_what_is_missing_in_a_recording_is_told_in_it(tmp_path: Path) -> None:
         recording.tell(statistics(0, packets[number].time, number + 1, 7, 7, dark=SECOND if number == 150 else 0))
         assert (recording.refused != "") == (3 <= number < 200)
     recording.close()
-    aged(max(kept.glob("*.pcapng")), 1)
+    aged(max(kept.glob("*.pcapng")), 0.001)
     recording = Recording(kept, head(), most=1 << 20, floor=0)
     for number in range(2):
         recording.tell(statistics(0, FIRST + (700 + number) * SECOND, 0, 0, 0))
