@@ -6,9 +6,11 @@ import contextlib
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
 from sensors.recording import Disk, Recording
 from tests.require import need
-from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, watching
+from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, stored, watching
 from tests.veth import ROOT, started, wires
 from tests.wire import Packet as WirePacket
 from tests.wire import pcap
@@ -334,6 +336,33 @@ def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
         live = rows(tmp_path / "live", table)
         assert live == rows(tmp_path / "again", table)
         assert live
+
+
+@pytest.mark.netns
+def test_after_kill_9_amid_traffic_the_recording_has_what_was_live_and_for_how_long_nobody_listened(tmp_path: Path) -> None:
+    dice, kept = random.Random(1), tmp_path / "kept"
+    with wires() as wire:
+        for killed in (True, False):
+            with started(watching(wire, tmp_path / "live", "--record", str(kept)), INTERPRETED) as process:
+                said(process, "Listening on in0")
+                sender = threading.Thread(target=wire.send, args=(DEMO,), kwargs={"pause": 0.0005})
+                sender.start()
+                if killed:
+                    time.sleep(1 + 2 * dice.random())
+                    process.kill()
+                    process.wait()
+                    sender.join()
+                else:
+                    sender.join()
+                    status, _, rest = ended(process)
+                    assert status == 0, rest
+    again = replayed(kept, tmp_path / "again")
+    assert again["packets"] == sum(len([*read(file.read_bytes())]) for file in kept.glob("*.pcapng"))
+    live, told = (stored(tmp_path / name, "coverage", "--limit", "10000") for name in ("live", "again"))
+    assert sum(row["packets"] for row in live) <= again["packets"]
+    (lost,), (absent,) = ([row["absent"] for row in each if row["absent"]] for each in (live, told))
+    assert 1 < absent < lost + 2
+    assert lost < absent + 120, "the window that was open when it was killed, which the recording has"
 
 
 def test_what_was_dropped_stands_beside_it_for_people() -> None:
