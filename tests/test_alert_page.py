@@ -82,10 +82,10 @@ def test_a_field_of_the_packet_stands_in_its_bytes(demo: Path, monkeypatch: pyte
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_operation_is_told_in_words_with_its_protocols_name_beneath(language: str) -> None:
     told = {name: action_words({"event.action": name, "ot.effect": effect}, language) for name, effect in
-            (("restart_communications", "cpu.reset"), ("arp_reply", "name.announce"), ("function_99", "unknown"), (None, None))}  # fmt: skip
+            (("restart_communications", "cpu.reset"), ("arp_reply", "name.announce"), ("odd_one", "unknown"), (None, None))}  # fmt: skip
     assert told["restart_communications"] == (deed_words("cpu.reset", language), "restart_communications")
     assert told["arp_reply"] == (say("detectors.action.arp_reply", language), "")
-    assert (told["function_99"], told[None]) == (("function_99", ""), ("", ""))
+    assert (told["odd_one"], told[None]) == (("odd_one", ""), ("", ""))
 
 
 def test_another_packet_is_chosen_by_the_address(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
