@@ -19,7 +19,7 @@ from dashboards.dissecting import READING, activity, content, one, values_of
 from dashboards.evidence import Taken, unkept
 from dashboards.opening import opened
 from dashboards.page import left_out
-from dashboards.reference import object_words
+from dashboards.reference import action_words, object_words
 from records.errors import BalefireError
 from records.formats import number, size
 from records.query import Query
@@ -196,7 +196,8 @@ def _what(page: Page, done: Sequence[Row], place: int) -> str:
     told: list[str] = []
     for row in done[:2]:
         answer = row["response_packet"] == place and row["packet"] != place
-        words = [str(row["action"]), object_words(activity(row), page.language)]
+        about = activity(row)
+        words = [" · ".join(filter(None, action_words(about, page.language))), object_words(about, page.language)]
         if answer or row["values"]:
             words += [page.say("packets.answer") if answer else "", values_of(row["values"])]
         told.append(" ".join(filter(None, words)))

@@ -32,7 +32,7 @@ def show(page: Page) -> None:
     head = [page.say(f"suppressions.{column}") for column in ("id", "standing", "ends", "owner", "reason", "where", "hidden", "day")]
     counts = hidden(page.store)
     lines = [line(page, each, standing(each, newest), counts.get(each.id, (0, 0))) for each in known[:MOST]]
-    note = page.say("suppressions.note")
+    note = page.cut(len(lines), len(known), page.say("suppressions.note"))
     kit.draw("table", {"title": page.say("suppressions.title"), "note": note, "head": head, "rows": lines, "empty": page.say("suppressions.none")}, "table")
     if in_force := [each for each in known if standing(each, newest) == "in_force"]:
         ending(page, in_force)
