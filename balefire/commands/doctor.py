@@ -118,13 +118,13 @@ def _place(where: Path) -> Path:
 def _recording(folder: Path) -> Check:
     """Would what comes be kept there: may it be written, and has the disk more than always stays free, what was recorded before counted in?"""
     from records.store.examining import Check
-    from sensors.recording import FLOOR, SEGMENT
+    from sensors.recording import FLOOR, SEGMENT, files, octets
 
     place = _place(folder.expanduser().absolute())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return Check("record", False, {"how": "denied", "path": place})
     space = os.statvfs(place)
-    free = space.f_bavail * space.f_frsize + sum(file.stat().st_size for file in folder.expanduser().glob("*.pcapng"))
+    free = space.f_bavail * space.f_frsize + sum(map(octets, files(folder.expanduser())))
     return Check("record", free > FLOOR + SEGMENT, {"how": "little", "path": place, "mib": free >> 20, "floor": FLOOR + SEGMENT >> 20})
 
 
