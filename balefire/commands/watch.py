@@ -21,6 +21,7 @@ from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
 from records import scratch
 from records.errors import InputError, UsageError
+from records.homes import expanded
 from records.wording import say
 from sensors.faces import own
 from sensors.rights import ALONE, forgo
@@ -138,12 +139,12 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
 
 
 def words(**given: Any) -> list[str]:
-    """Options and what they are given, as words of a command line; those that are given nothing are left out."""
+    """Options and what they are given, as words of a command line; those that are given nothing are left out, and what ~ stands for is written out."""
     told: list[str] = []
     for name, value in given.items():
         option = f"--{name.replace('_', '-')}"
         each = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
-        told += [word for one in each if one for word in ((option,) if one is True else (option, str(one)))]
+        told += [word for one in each if one for word in ((option,) if one is True else (option, str(expanded(one) if isinstance(one, Path) else one)))]
     return told
 
 
