@@ -123,7 +123,7 @@ def _recording(folder: Path) -> Check:
     from sensors.recording import FLOOR, SEGMENT, files, octets
 
     place = _place(expanded(folder).absolute())
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         return Check("record", False, {"how": "denied", "path": place})
     space = os.statvfs(place)
     free = space.f_bavail * space.f_frsize + sum(map(octets, files(expanded(folder))))
