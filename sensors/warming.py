@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import signal
 import struct
 import tempfile
+import threading
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
 from sensors.sources import feeds, ring, shares
 from sensors.sources.pcap import find, open_capture
 from sensors.tied import tie
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
 
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
@@ -28,8 +35,52 @@ def compile_all() -> None:
     sensor = Sensor("warm")
     tasks = [("kernel", number) for number in range(len(sensor.exercises()))]
     tasks += [("protocol", number) for number in range(len(protocols()))]
-    with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), tie) as pool:  # or it goes on for minutes
-        list(pool.map(_compile, [*tasks, ("reader", 0), ("ring", 0)]))
+    with _ending_in_order():
+        _shared([*tasks, ("reader", 0), ("ring", 0)])
+
+
+def _shared(tasks: Sequence[tuple[str, int]]) -> None:
+    """Have processes do these, as many as there are cores."""
+    with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), _begin) as pool:
+        try:
+            list(pool.map(_compile, tasks))
+        except BaseException:
+            for process in multiprocessing.active_children():  # or it is waited for them, for minutes
+                process.terminate()
+            raise
+
+
+def _begin() -> None:
+    """As one of them: it ends with who started it, who alone is told by Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tie()
+
+
+class _StoppedError(Exception):
+    """By SIGTERM."""
+
+
+@contextmanager
+def _ending_in_order() -> Generator[None]:
+    """SIGTERM ends this process as ever, but not before what the others share is taken away: Python would complain of it after the end."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise _StoppedError
+
+    signal.signal(signal.SIGTERM, stop)
+    stopped = False
+    try:
+        yield
+    except _StoppedError:
+        stopped = True
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if stopped:
+        gc.collect()  # it goes with the last that knows of it
+        signal.raise_signal(signal.SIGTERM)
 
 
 def load() -> None:

@@ -85,6 +85,7 @@ def watch(
         _judge(screen, as_json, door, interfaces, plan)
         return
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
+    check_there(interfaces)
     with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
@@ -109,6 +110,20 @@ def watch(
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
+
+
+def check_there(places: Iterable[str]) -> None:
+    """Raises UsageError for an interface that there is not: what listens finds that out only when all is compiled, minutes later."""
+    if sys.platform != "linux":
+        return
+    from sensors.sources.packetsocket import index_of
+
+    for place in places:
+        if not leads_elsewhere(place):
+            try:
+                index_of(place)
+            except InputError as error:
+                raise UsageError(error.key, **error.values) from None
 
 
 def reads_again(places: Iterable[str]) -> bool:
@@ -169,7 +184,7 @@ def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         return
     if not mode.is_warm():
-        screen.note(screen.say("cli.watch.warming"))
+        screen.note(screen.say("cli.warming"))
         mode.warm()
     from sensors import warming
 
