@@ -9,7 +9,7 @@ import signal
 import struct
 import tempfile
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ from sensors.tied import tie
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+LOOK_S: Final = 0.2  # between looks at whether it is stopped
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
 _SECTION: Final = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
@@ -35,19 +36,22 @@ def compile_all() -> None:
     sensor = Sensor("warm")
     tasks = [("kernel", number) for number in range(len(sensor.exercises()))]
     tasks += [("protocol", number) for number in range(len(protocols()))]
-    with _ending_in_order():
-        _shared([*tasks, ("reader", 0), ("ring", 0)])
+    with _stoppable() as stopped:
+        _shared([*tasks, ("reader", 0), ("ring", 0)], stopped)
 
 
-def _shared(tasks: Sequence[tuple[str, int]]) -> None:
-    """Have processes do these, as many as there are cores."""
+def _shared(tasks: Sequence[tuple[str, int]], stopped: Sequence[int]) -> None:
+    """Have processes do these, as many as there are cores, until something is in `stopped`."""
     with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), _begin) as pool:
+        left = {pool.submit(_compile, task) for task in tasks}
         try:
-            list(pool.map(_compile, tasks))
-        except BaseException:
-            for process in multiprocessing.active_children():  # or it is waited for them, for minutes
+            while left and not stopped:
+                done, left = wait(left, LOOK_S, FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+        finally:
+            for process in multiprocessing.active_children() if left else ():  # or it is waited for them, for minutes
                 process.terminate()
-            raise
 
 
 def _begin() -> None:
@@ -56,26 +60,16 @@ def _begin() -> None:
     tie()
 
 
-class _StoppedError(Exception):
-    """By SIGTERM."""
-
-
 @contextmanager
-def _ending_in_order() -> Generator[None]:
-    """SIGTERM ends this process as ever, but not before what the others share is taken away: Python would complain of it after the end."""
+def _stoppable() -> Generator[Sequence[int]]:
+    """SIGTERM is noted, and ends this process as ever, but not before what the others share is taken away: Python would complain of it after the end."""
+    stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
+        yield stopped
         return
-
-    def stop(*_: object) -> None:
-        raise _StoppedError
-
-    signal.signal(signal.SIGTERM, stop)
-    stopped = False
+    signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     try:
-        yield
-    except _StoppedError:
-        stopped = True
+        yield stopped
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if stopped:

@@ -168,6 +168,13 @@ def test_a_folder_that_may_not_be_entered(monkeypatch: pytest.MonkeyPatch) -> No
             closed.chmod(0o700)
 
 
+@pytest.mark.parametrize("command", ["watch", "serve"])
+def test_an_interface_that_there_is_not_is_said_before_anything_is_compiled(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)  # nor does anything listen by then
+    assert "There are: " in told(command, "nosuch0", "--store", tmp_path / "s", status=2)
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_rule_with_an_unknown_field(tmp_path: Path) -> None:
     source = next(path for path in sorted((ROOT / "rules").rglob("*.yml")))
     text = source.read_text("utf-8")
