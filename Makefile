@@ -7,7 +7,7 @@
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
 # make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER", or some pages: "--page situation alert"); fails where one is slow
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
-# make bench-live    what a live sensor loses, and what it takes of a core (root); fails beyond its limits
+# make bench-live    what a live sensor loses, and what it takes of a core (root; ARGS="--paste README.md README.zh.md"); fails beyond its limits
 # make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes
 # make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --kept FOLDER": goes on where it was stopped)
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
@@ -46,7 +46,7 @@ bench-stores: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.elastic --rows $(or $(ROWS),1000000) $(ARGS)
 
 bench-live: $(VENV)/development.stamp
-	@$(BIN)/python -m tests.bench.live
+	@$(BIN)/python -m tests.bench.live $(ARGS)
 
 bench-rules: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.rules $(if $(SEED),--seed $(SEED))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.reference import object_words
-from detectors.phrases import action, error, measured
+from dashboards.reference import action_words, object_words
+from detectors.phrases import error, measured
 from records.formats import number
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ def activity_row(page: Page, row: dict[str, Any]) -> list[Any]:
     meant = object_words({**row, "ot.unit": None}, page.language)
     unit = page.say("activity.unit", unit=row["ot.unit"]) if row["ot.unit"] is not None else ""
     value = page.say("activity.value", value=measured(row, row["ot.value"])) if row["ot.value"] is not None else ""
+    told, name = action_words(row, page.language)
     return [
         {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}.{time % 1_000_000_000 // 1_000_000:03d}", "kind": "mono"},
         {"text": page.say(f"access.{access}"), "access": access},
         party(page, row, "source"),
         party(page, row, "destination"),
-        {"text": f"{action(row, page.language) if row['event.action'] else ''}{count}", "kind": "plain"},
+        {"text": f"{told}{count}", "sub": name, "kind": "plain"},
         {"text": meant or unit, "sub": " · ".join(filter(None, (unit if meant else "", value))), "kind": "whole" if len(meant) <= WHOLE else "plain"},
         page.say(f"outcome.{outcome}") + (page.say("activity.error", error=error(row, page.language)) if row["ot.error"] else ""),
     ]

@@ -156,7 +156,7 @@ def bar(page: Page, rows: Sequence[Row]) -> None:
         st.button(words, key=f"do_{action}", type=kind, disabled=not can[action], shortcut=shortcut, on_click=_decided, args=(seen, action))
 
     def form(action: str) -> Any:
-        return st.popover(page.say(f"decide.{action}_more"), disabled=not can[action], key=f"more_{action}")
+        return st.popover(page.say(f"decide.{action}_more"), disabled=not can[action], key=opened_as(action))
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decisions"):
         button("acknowledge", primary=True, shortcut="A")
@@ -202,6 +202,16 @@ def name() -> str:
     return str(st.session_state.get("name") or os.environ.get("BALEFIRE_USER", ""))
 
 
+def opened_as(action: str) -> str:
+    """The key of the form of an action: after a decision another, so that the form closes; open, it would take the next click as the wish to close it."""
+    return f"more_{action}_{st.session_state.get('round', 0)}"
+
+
+def another_round() -> None:
+    """Something was decided: forms close, and lists forget their boxes."""
+    st.session_state["round"] = st.session_state.get("round", 0) + 1
+
+
 def _decided(seen: Mapping[str, int], action: str) -> None:
     """A button was pressed."""
     given: dict[str, str] = {key: str(st.session_state.get(key) or "") for key in (*INPUTS, "close_verdict")}
@@ -209,7 +219,7 @@ def _decided(seen: Mapping[str, int], action: str) -> None:
     with refusing():
         decide(opened(), seen, action, name(), **words)
         choosing.choose((), "alerts")
-        st.session_state["round"] = st.session_state.get("round", 0) + 1  # the list forgets its boxes
+        another_round()
         st.session_state.update(dict.fromkeys(INPUTS, ""))
 
 

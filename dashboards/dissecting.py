@@ -19,7 +19,7 @@ import streamlit as st
 
 from dashboards import evidence, kit
 from dashboards.normal import before
-from dashboards.reference import object_words
+from dashboards.reference import deed_words, object_words
 from dashboards.serve import MEBIBYTES
 from detectors.phrases import error
 from detectors.phrases import number as plain_number
@@ -173,7 +173,8 @@ def _own(page: Page, done: Sequence[Row]) -> Iterator[Row]:
         about = activity(row) | {"ot.tag.name": plant.called(row)}
         sides = [f"{row[side]['ip'] or row[side]['mac']}" for side in ("source", "destination")]
         facts = {
-            "from": sides[0], "to": sides[1], "access": page.say(f"access.{row['access']}"), "effect": row["effect"], "code": row["code"],
+            "from": sides[0], "to": sides[1], "access": page.say(f"access.{row['access']}"),
+            "effect": row["effect"] and f"{deed_words(row['effect'], page.language)} · {row['effect']}", "code": row["code"],
             "object": object_words(about, page.language), "values": values_of(row["values"]).removeprefix("= "),
             "outcome": page.say(f"outcome.{row['outcome'] or 'unknown'}"), "error": error(about, page.language) if row["error"] else "",
             "anomaly": ", ".join(row["anomaly"]), "request": row["packet"], "response": row["response_packet"],

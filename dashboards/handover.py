@@ -72,12 +72,16 @@ def opened(page: Page) -> Iterator[str]:
 
 
 def decided(page: Page) -> Iterator[str]:
-    """What people decided, by the clock of this machine, for as long as the page's period is."""
-    since = time.time_ns() - page.span.length if page.period in queries.PERIODS else 0
-    where = Range("time", low=since)
+    """What people decided, by the clock of this machine: of the period where it is held; else until now, for what was decided since its newest packet is
+    about what it shows, as with all of a capture of last year.
+    """
+    now = time.time_ns()
+    since, until = (page.span.since, page.span.until) if page.held else (min(page.span.since, now - page.span.length), now)
+    where = Range("time", low=since, high=until, include_high=False)
     found = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=MOST_DECIDED)))
     total = page.store.count("audit", Query(where=where))
-    yield page.say("handover.decided", count=number(total)) if total else page.say("handover.decided_none")
+    between = {"since": page.clock.moment(since), "until": page.clock.moment(until - 1)}
+    yield page.say("handover.decided", **between, count=number(total)) if total else page.say("handover.decided_none", **between)
     named = tuple({str(row["subject"]) for row in found if row["table"] == "alert"})
     titles = {str(row["id"]): row for row in queries.listed(page.store.read("alert", Query(ids=named)))}
     for row in reversed(found):

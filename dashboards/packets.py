@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import evidence, kit
-from dashboards.access.visitor import demand, may
+from dashboards.access.visitor import demand, may, token
 from dashboards.dissecting import READING, activity, content, one, values_of
 from dashboards.evidence import Taken, unkept
 from dashboards.opening import opened
 from dashboards.page import left_out
-from dashboards.reference import object_words
+from dashboards.reference import action_words, object_words
 from records.errors import BalefireError
 from records.formats import number, size
 from records.query import Query
@@ -71,9 +71,12 @@ def ahead(alert: str) -> list[tuple[Kept, list[Taken]]]:
     return found
 
 
-def file(alert: str, language: str) -> bytes:
-    """All packets of an alert as pcapng. Raises BalefireError, DeniedError for whoever may not see packets."""
-    demand("packets")
+def file(alert: str, language: str, known_by: str | None = None) -> bytes:
+    """All packets of an alert as pcapng. Raises BalefireError, DeniedError for whoever may not see packets.
+
+    `known_by`: the token of whoever asks, for Streamlit makes a file that is downloaded in a thread that belongs to no page.
+    """
+    demand("packets", known_by)
     found, made = kept(alert, Query(limit=MOST_FILED)), io.BytesIO()
     told, writer = evidence.titles(found, language), evidence.pcapng(made, found, language)
     for each in evidence.together(opened(), found):
@@ -85,7 +88,7 @@ def download(page: Page, alert: Row, known: Sequence[tuple[Kept, list[Taken]]]) 
     """The button that gets them; out of reach where there are none."""
     there = any(held.there for held, _ in known)
     name = f"{alert['id'][:12]}.pcapng"
-    make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if there else b""
+    make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language, token()) if there else b""
     words = page.say("packets.download")
     st.download_button(
         words, make, name, "application/x-pcapng", key="evidence", icon=":material/download:", on_click="ignore", disabled=not there, shortcut="E"
@@ -193,7 +196,8 @@ def _what(page: Page, done: Sequence[Row], place: int) -> str:
     told: list[str] = []
     for row in done[:2]:
         answer = row["response_packet"] == place and row["packet"] != place
-        words = [str(row["action"]), object_words(activity(row), page.language)]
+        about = activity(row)
+        words = [" · ".join(filter(None, action_words(about, page.language))), object_words(about, page.language)]
         if answer or row["values"]:
             words += [page.say("packets.answer") if answer else "", values_of(row["values"])]
         told.append(" ".join(filter(None, words)))

@@ -17,7 +17,7 @@ from dashboards.keeping import kept
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
-from records.formats import MINUTE, SECOND, Clock, duration, zone_named
+from records.formats import MINUTE, SECOND, Clock, duration, number, zone_named
 from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
@@ -68,6 +68,12 @@ class Page:
     def count(self, key: str, number: int, **values: object) -> str:
         """A text that English has in two forms: `key.one` and `key.many`."""
         return self.say(f"{key}.{'one' if number == 1 else 'many'}", **values)
+
+    def cut(self, shown: int, total: int, note: str = "") -> str:
+        """The note of a list, which says how many rows it leaves out, where it does."""
+        return self.say("activity.comma").join(
+            filter(None, (note, self.say("activity.cut", shown=number(shown), total=number(total)) if total > shown else ""))
+        )
 
     def address(self, path: str, **more: str) -> str:
         """A relative link to a page that keeps language and period."""
@@ -228,7 +234,7 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
             told["age"] = {"seconds": age // SECOND, **words}
         seen = visitor()
         if seen and seen.name:
-            told |= {"who": f"{seen.name} ({say(f'role.{seen.role}', code)})", "leave": page.say("line.leave")}
+            told |= {"who": page.say("line.who", name=seen.name, role=say(f"role.{seen.role}", code)), "leave": page.say("line.leave")}
         kit.draw("line", told, "line_text")
     return page
 

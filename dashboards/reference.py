@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from detectors.phrases import deed, notation, references
+from detectors.phrases import action, deed, notation, references
 from records.effects import EFFECTS, NUMBER
 from records.wording import catalogue, say
 from sensors.protocol import is_label
@@ -23,6 +23,15 @@ def deed_words(effect: str, language: str) -> str:
     """An effect in a list of them, where no sentence goes before it: "values" alone would be no deed."""
     known = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])]
     return str(getattr(known, language)) if known.access == "report" else deed(effect, language)
+
+
+def action_words(row: dict[str, Any], language: str) -> tuple[str, str]:
+    """An operation in words, and its name in its protocol where that is not what is said: what serves the network has words of its own, all else those of
+    what it does. Nothing where the name is not known.
+    """
+    name, effect = str(row["event.action"] or ""), str(row["ot.effect"] or "unknown")
+    told = action(row, language) if name else ""
+    return (deed_words(effect, language), name) if told == name and effect != "unknown" else (told, "")
 
 
 def object_words(row: dict[str, Any], language: str) -> str:

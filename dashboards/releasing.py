@@ -103,11 +103,12 @@ def releases(page: Page) -> None:
         return
     head = [page.say(f"release.{column}") for column in ("entry", "what", "when", "by", "receipt", "went")]
     rows = [_line(page, each, [row for row in sent if Path(row["entry"]).name == book.path(each.number).name]) for each in entries[:MOST]]
-    note = _state(page, verdict)
+    most = page.say("release.newest", shown=len(rows), total=number(len(book.numbers()))) if len(entries) > len(rows) else ""
+    note = page.say("activity.comma").join(filter(None, (_state(page, verdict), most)))
     kit.draw("table", {"title": page.say("release.title"), "note": note, "head": head, "rows": rows, "empty": page.say("release.none")}, "releases")
     ordered = sorted(sent, key=lambda row: (ORDER.index(row["status"]), -row["changed"]))
     head = [page.say(f"release.{column}") for column in ("entry", "way", "receiver", "status", "tries", "next", "said")]
-    note = page.say("activity.cut", shown=MOST, total=len(sent)) if len(sent) > MOST else page.say("release.deliveries_note")
+    note = page.cut(MOST, len(sent), page.say("release.deliveries_note"))
     told = {"title": page.say("release.deliveries"), "note": note, "empty": page.say("release.undelivered")}
     kit.draw("table", {**told, "head": head, "rows": [_delivery(page, row) for row in ordered[:MOST]]}, "deliveries")
 

@@ -69,6 +69,7 @@ def command(port: int, address: str = "127.0.0.1") -> list[str]:
         "server.fileWatcherType": "none",
         "server.enableCORS": "true",  # as it says: pages of other hosts are not answered
         "server.enableXsrfProtection": "true",
+        "server.enableAgentApi": "false",  # no other door than the pages' and `/api`
         "server.maxUploadSize": "1",  # no page takes files
         "browser.gatherUsageStats": "false",
         "logger.hideWelcomeMessage": "true",  # `served.py` says where

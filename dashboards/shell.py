@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from streamlit.file_util import get_static_dir
 
 from dashboards.navigation import places
+from records.wording import say
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +23,8 @@ PAGE: Final = Path(get_static_dir(), "index.html").read_text("utf-8").replace("<
 _PACKED: Final = gzip.compress(PAGE.encode(), 9, mtime=0)
 _KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 _PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places())))
+# Pages by the names that people read on the way to them, where their addresses are others: /activity, /rules.
+_NAMED: Final = {f"/{say(f'dashboard.page.{place.address}', 'en').lower()}": place.address for place in places() if place.place}
 
 
 class Shell:
@@ -31,8 +34,11 @@ class Shell:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, reply: Send) -> None:
-        """Answer, or pass on."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in _PATHS:
+        """Answer, lead on, or pass on."""
+        if scope["type"] == "http" and scope["path"] not in _PATHS and (address := _NAMED.get(scope["path"].lower())):
+            query = scope["query_string"].decode("latin-1")
+            await RedirectResponse(f"{address}?{query}" if query else address, 303)(scope, receive, reply)
+        elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in _PATHS:
             await self._app(scope, receive, reply)
         elif "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             await Response(_PACKED, headers={**_KEPT, "Content-Encoding": "gzip"}, media_type="text/html")(scope, receive, reply)

@@ -26,17 +26,29 @@ def written(document: Any) -> bytes:
 def read(octets: bytes) -> Any:
     """The document that these octets are. Raises InputError unless they are canonical to the last one: then no octet can be another unseen."""
     try:
-        document = json.loads(octets.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        text = octets.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError as error:
         raise InputError("canonical.encoding", at=error.start) from None
     except json.JSONDecodeError as error:
-        raise InputError("canonical.syntax", at=error.pos, problem=error.msg) from None
-    except (RecursionError, ValueError):  # whole numbers of thousands of digits are a ValueError
-        raise InputError("canonical.form", at=0) from None
+        raise _no_json(octets, error) from None
+    except RecursionError:
+        raise InputError("canonical.deep", place="–", limit=DEEPEST) from None
+    except ValueError:  # a whole number of thousands of digits
+        raise InputError("canonical.number", place="–") from None
     again = written(document)
     if again != octets:
         raise InputError("canonical.form", at=_differs(octets, again))
     return document
+
+
+def _no_json(octets: bytes, error: json.JSONDecodeError) -> InputError:
+    """What to say of a text that is none, in the reader's words and not the parser's."""
+    if not octets.strip():
+        return InputError("canonical.empty")
+    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+        return InputError("canonical.cut", at=len(octets))
+    return InputError("canonical.syntax", at=error.pos)
 
 
 def _differs(one: bytes, other: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from records.formats import SECOND, Clock, duration, number, share_missed, size
+from records.formats import SECOND, Clock, duration, exact, number, share_missed, size
 from records.measures import difference
 from records.nesting import iso
 from records.wording import LANGUAGES, catalogue, say, say_or
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sensors.blindspots import Spot
 
 LITTLE: Final = "little"  # the word for what is too little to tell
+EXACT_S: Final = 600  # what lasts less is told to the second
 
 
 def spot_words(spot: Spot, language: str, zone: tzinfo = UTC) -> tuple[str, str]:
@@ -105,7 +106,8 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
     if "gaps" in given:
         told["gaps"] = say(f"coverage.spot.lost.gaps.{'one' if given['gaps'] == 1 else 'many'}", language, count=number(given["gaps"]))
     if "seconds" in given:
-        told |= {"difference": difference(given["seconds"], language), "duration": duration(int(given["seconds"]) * SECOND, language)}
+        lasts = exact if given["seconds"] < EXACT_S else duration
+        told |= {"difference": difference(given["seconds"], language), "duration": lasts(int(given["seconds"]) * SECOND, language)}
     if "guess" in given:
         told["guess"] = say_or(f"character.{given['guess'] or LITTLE}", language, str(given["guess"]))
     if given.get("period"):

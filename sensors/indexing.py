@@ -67,7 +67,7 @@ def note(path: Path) -> None:
             while decoder.read(source):
                 span.add(decoder)
             error = source.error
-    spans.note(path, spans.Span(0, FOREVER, None) if error else span)
+    spans.note(path, spans.Span(0, FOREVER, None, None) if error else span)
 
 
 def main() -> int:

@@ -47,13 +47,15 @@ READER_S: Final = 60.0  # that it waits at its end for whoever judges
 
 
 class Listening:
-    """The loop: what an intake gives goes out, and to the disk where it is recorded. `since`: when another was last alive whose place this takes."""
+    """The loop: what an intake gives goes out, and to the disk where it is recorded. `since`: when another was last alive whose place this takes. `misses`:
+    whether what comes while nobody listens is lost; files in a folder wait.
+    """
 
-    def __init__(self, intake: Intake, outlet: Outlet, record: Path | None, most: int, days: float = math.inf, since: int = 0) -> None:
+    def __init__(self, intake: Intake, outlet: Outlet, record: Path | None, most: int, days: float = math.inf, since: int = 0, misses: bool = True) -> None:
         self._intake, self._outlet, self._since = intake, outlet, since
         self._head = io.BytesIO()
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
-        self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
+        self._recording = Recording(record, self._head.getvalue(), most, days=days, misses=misses) if record else None
         self._indexing = Indexing(record) if record else None
         self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
         self._shedding = self._pressed = self.stopped = self.hurried = False
@@ -175,7 +177,10 @@ class Listening:
 
     def _put(self, octets: bytes | memoryview, kind: int = PACKETS) -> None:
         if self._recording is not None and len(octets):
-            self._recording.write(octets)
+            if kind == STATISTICS:
+                self._recording.tell(bytes(octets))
+            else:
+                self._recording.write(octets)
             if self._recording.refused:
                 self._tell_recording()
         self._outlet.put(octets, kind)
@@ -206,8 +211,13 @@ def confine(record: Path | None, places: Sequence[str]) -> None:
     from sensors import fence
     from sensors.engine.mode import cache_directory
 
-    folders = [Path(place) for place in places if leads_elsewhere(place) and "://" not in place]
-    fence.confine([Path(os.devnull).parent, cache_directory().parent, *folders, *([record] if record else [])], tcp=any("://" in place for place in places))
+    written = [Path(os.devnull).parent, cache_directory().parent, *folders(places), *([record] if record else [])]
+    fence.confine(written, tcp=any("://" in place for place in places))
+
+
+def folders(places: Sequence[str]) -> list[Path]:
+    """Those of the places into which captures fall."""
+    return [Path(place) for place in places if leads_elsewhere(place) and "://" not in place]
 
 
 def opener(places: Sequence[str], expression: str, octets: int, portable: bool, processes: int = 1) -> Callable[[], Intake]:
@@ -285,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
     outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, OCTETS if intake.patient else HELD, intake.patient)
-    listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since)
+    listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since, not folders(given.places))
 
     def stop(*_: object) -> None:
         listening.hurried, listening.stopped = listening.stopped, True

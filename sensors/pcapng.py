@@ -124,14 +124,19 @@ def dropped_of(blocks: bytes) -> dict[int, int]:
     return {number: told[DROPPED] for number, _, told, _ in _statistics_of(blocks)}
 
 
-def retold(blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0, pressed: bool = False) -> bytes:
-    """The same statistics for one who misses `more` packets, began when `less` were dropped, and may be behind. Nothing in words."""
+def retold(
+    blocks: bytes, more: Mapping[int, int], less: Mapping[int, int], absent: int = 0, pressed: bool = False, before: Mapping[int, int] | None = None
+) -> bytes:
+    """The same statistics for one who misses `more` packets, began when `less` were dropped, and may be behind. In words, too, where it is given what had been
+    dropped `before`.
+    """
     return b"".join(
         statistics(
             number,
             time,
             told[RECEIVED],
             max(told[DROPPED] + more.get(number, 0) - less.get(number, 0), 0),
+            None if before is None else max(before.get(number, 0) - less.get(number, 0), 0),
             dark=told.get(DARK, 0),
             absent=absent or told.get(ABSENT, 0),
             broken=broken,

@@ -2,9 +2,10 @@
 The newest two stay whoever takes the room of the disk, and the ring goes on with them.
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
-what was found when it was live. Their names begin with a number, for a clock may be set back. What a file reaches over is noted beside it once it is
-closed (`sensors.indexing`). What a full disk or a power cut leaves of a block is cut off.
-What `write` was given is the system's when it returns, so that what was handed on after it is kept even where this process is killed.
+what was found when it was live. What the disk refused is told as dropped, and where a recording goes on, for how long nobody listened. Their names begin with
+a number, for a clock may be set back. What a file reaches over is noted beside it once it is closed (`sensors.indexing`). What a full disk or a power cut
+leaves of a block is cut off. What `write` was given is the system's when it returns, so that what was handed on after it is kept even where this process is
+killed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter, deque
 from contextlib import suppress
 from errno import ENOSPC
 from pathlib import Path
@@ -21,7 +23,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Final
 
-from sensors.pcapng import whole
+from sensors.pcapng import dropped_of, packets_of, retold, whole
 from sensors.sources.pcap import SPAN
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
@@ -31,6 +33,7 @@ LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there
 LOOK_S: Final = 60.0  # between looks at what is too old
 SYNC_S: Final = 5.0  # after which what was written is on the disk, whatever becomes of the machine
 DAY_S: Final = 86400.0
+UNTOLD: Final = 1 << 20  # octets of statistics that wait for a disk that refuses; then the oldest go, and what was dropped stands in those after them
 OURS: Final = re.compile(
     r"(\d{8,})-\d{8}T\d{6}\.pcapng|(\d{8})T\d{6}-\d{9}\.pcapng"
 )  # the number; of older versions the day (20260301), behind which those of today go on
@@ -39,10 +42,10 @@ OURS: Final = re.compile(
 class Recording:
     """A folder of such files: at most `most` octets of them, none older than so many `days`, while at least `floor` stay free.
 
-    `head` is what each begins with.
+    `head` is what each begins with. `misses`: whether what came after the last of an earlier recording there is missing.
     """
 
-    def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR, days: float = math.inf) -> None:
+    def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR, days: float = math.inf, misses: bool = True) -> None:
         self._days, self._begun, self._looked, self._synced = days, 0.0, -math.inf, time.monotonic()
         self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
         self._file: IO[bytes] | None = None
@@ -50,24 +53,38 @@ class Recording:
         self._disk: Disk | None = None
         self.refused = ""  # why the last octets were not kept; empty where they were
         self.narrow = False  # whether others fill the disk, so that no more than the least is kept
-        for file in files(folder)[-2:]:  # the one before may not have been on the disk yet
+        self._missed = Counter[int]()  # packets that the disk refused, by interface
+        self._dropped, self._before = dict[int, int](), dict[int, int]()  # … that are told as dropped by now; that are told in the files before this one
+        self._untold = deque[bytes]()  # statistics that the disk refused
+        newest = files(folder)[-2:]  # the one before may not have been on the disk yet
+        self._since = newest[-1].stat().st_mtime_ns if newest and misses else 0  # when the one before was alive last
+        for file in newest:
             self._mend(file)
 
     def write(self, octets: bytes | memoryview) -> None:
-        """Keep whole blocks. Where the disk refuses, nothing is kept until it takes them again; whoever listens goes on."""
+        """Keep whole blocks. Where the disk refuses, nothing is kept until it takes them again, and what is missing then is told; whoever listens goes on."""
         try:
             if self._file is None or self._octets >= self._segment or time.monotonic() - self._begun > LONGEST_S:
                 self._turn()
             try:
-                self._add(octets)
+                self._go_on(octets)
             except OSError:
                 if self._octets <= len(self._head):
                     raise
                 self._turn()  # others took the room meanwhile; the oldest gives some
-                self._add(octets)
+                self._go_on(octets)
             self.refused = ""
         except OSError as error:
+            self._missed.update(packets_of(octets))
             self._refuse(error)
+
+    def tell(self, statistics: bytes) -> None:
+        """Keep what an intake tells each second, with what is missing here beside that; where the disk refuses, as soon as it takes them again."""
+        absent, self._since = max(time.time_ns() - self._since, 0) if self._since else 0, 0
+        self._untold.append(retold(statistics, self._missed, {}, absent))
+        while sum(map(len, self._untold)) > UNTOLD:
+            self._untold.popleft()
+        self.write(b"")
 
     def describe(self, octets: bytes) -> None:
         """One more interface: it is in the file that is written, and files begin with it from now on."""
@@ -114,6 +131,18 @@ class Recording:
             Path(file.name).unlink(missing_ok=True)
         self.refused = error.strerror or str(error)
 
+    def _go_on(self, octets: bytes | memoryview) -> None:
+        """What is not told yet, and these."""
+        if self._untold:
+            told, dropped = b"", self._dropped
+            for statistics in self._untold:
+                told += retold(statistics, {}, self._before, before=dropped)
+                dropped = dropped_of(statistics)
+            self._add(told)
+            self._dropped = dropped
+            self._untold.clear()
+        self._add(octets)
+
     def _add(self, octets: bytes | memoryview) -> None:
         """All of it into the file that is written, or nothing."""
         assert self._file is not None  # noqa: S101 - it was opened
@@ -135,6 +164,7 @@ class Recording:
         number = max([_number(file) for file in files(self._folder)], default=0) + 1
         name = f"{number:08}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.pcapng"
         self._file, self._octets, self._begun = (self._folder / name).open("xb", buffering=0), 0, time.monotonic()
+        self._before = self._dropped
         self._add(self._head)
 
     def _mend(self, file: Path) -> None:

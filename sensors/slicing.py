@@ -57,8 +57,8 @@ class Selection:
     def reaches(self, span: Span) -> bool:
         """May there be something for it?"""
         in_time = (self.since is None or span.last >= self.since) and (self.until is None or span.first < self.until)
-        parties = [each for each in (self.asset, *(self.between or ())) if each]
-        return in_time and all(span.has(party.addresses | party.link) for party in parties)
+        asset = self.asset is None or span.has(self.asset.addresses | self.asset.link)
+        return in_time and asset and (self.between is None or span.joins(*(party.addresses | party.link for party in self.between)))
 
     def rows(self, decoder: Decoder) -> Any:
         """The rows of a batch that it takes."""

@@ -184,6 +184,24 @@ def test_a_form_of_another_site_is_not_looked_at(desk: Desk) -> None:
     assert desk.login("vera", Origin=f"http://{desk.place}")[0] == 303
 
 
+@pytest.mark.parametrize(("path", "there"), [("/activity?lang=zh&range=7d", "explore?lang=zh&range=7d"), ("/rules", "rulebook"), ("/Alerts", "alerts")])
+def test_a_page_is_found_by_the_name_that_people_read(desk: Desk, path: str, there: str) -> None:
+    status, answer, _ = desk.ask(path, Cookie=desk.cookie("vera"), **HTML)
+    assert (status, answer.getheader("Location")) == (303, there)
+
+
+@pytest.mark.parametrize("path", ["/_stcore/agent/interact", "/_stcore/agent/mcp", "/api/alerts", "/_stcore/upload_file/a/b"])
+def test_nothing_is_done_for_a_page_of_another_site_and_no_agent_is_served(desk: Desk, path: str) -> None:
+    """Browsers send their cookies with what another port of this machine asks; Streamlit's ways for programs stay shut, whoever asks."""
+    kept = desk.cookie("anna")
+    for method in ("POST", "PUT"):
+        status, _, said = desk.ask(path, method, "{}", Cookie=kept, Origin="http://127.0.0.1:1")
+        assert (status, b"another site" in said) == (403, True)
+    own = desk.ask(path, "POST", "{}", Cookie=kept, Origin=f"http://{desk.place}", Content_Type="application/json")[0]
+    assert own in (403, 404, 405)
+    assert desk.ask(path, "POST", "{}")[0] == 401
+
+
 def test_a_wrong_password_is_refused_and_tells_nothing(desk: Desk) -> None:
     status, answer, known = desk.login("anna", "wrong password")
     assert (status, answer.getheader("Set-Cookie")) == (403, None)
@@ -209,6 +227,9 @@ def test_who_guesses_all_at_once_or_as_a_program_waits_too(desk: Desk) -> None:
         told = [each.result()[0] for each in asked]
     assert told.count(401) <= FREE["pair"] + 1, "two are looked at at once"
     assert told.count(429) == 12 - told.count(401)
+    word = base64.b64encode(b"gus:guess").decode()
+    status, answer, _ = desk.ask("/api/alerts", Authorization=f"Basic {word}")
+    assert (status, int(str(answer.getheader("Retry-After"))) >= 1) == (429, True)
     assert ("gus", "locked") in desk.trail()
 
 
@@ -408,6 +429,8 @@ def test_accounts_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
         assert result.exit_code == 2, words
     secret.write_text("short\n")
     assert balefire("user", "password", "李伟", "--password-file", secret).exit_code == 2
+    piped = balefire("user", "add", "analyst", "--role", "analyst", "--language", "en")
+    assert (piped.exit_code, "--password-file" in piped.output) == (2, True), "no terminal to type at"
     assert one("user", "remove", "李伟")["role"] is None
     assert "no audit trail" in balefire("user", "add", "x", "--role", "viewer", "--provider", "--store", tmp_path / "none", "--language", "en").output
     assert balefire("user", "remove", "x", "--by", " ").exit_code == 2

@@ -13,6 +13,7 @@ import pytest
 from dashboards import dissecting, packets, queries
 from dashboards.evidence import Taken
 from dashboards.normal import before, normal
+from dashboards.reference import action_words, deed_words
 from records.model import Batch, Term, Text
 from records.store import open_store
 from records.store.contract import Commit
@@ -73,9 +74,18 @@ def test_a_field_of_the_packet_stands_in_its_bytes(demo: Path, monkeypatch: pyte
     listed = drawn(page, "packets")
     chosen = next(row for row in listed["rows"] if row["id"] == listed["chosen"])
     assert (chosen["named"], chosen["from"].partition(":")[0], chosen["to"]) == (True, "10.20.1.66", "10.20.1.12:502")
-    assert "write_single_register" in chosen["what"]
+    assert f"{deed_words('value.write', language)} · write_single_register" in chosen["what"]
     assert "950" in chosen["what"]
     assert any(row["kind"] == "TCP ACK" and row["what"] == "" for row in listed["rows"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_operation_is_told_in_words_with_its_protocols_name_beneath(language: str) -> None:
+    told = {name: action_words({"event.action": name, "ot.effect": effect}, language) for name, effect in
+            (("restart_communications", "cpu.reset"), ("arp_reply", "name.announce"), ("odd_one", "unknown"), (None, None))}  # fmt: skip
+    assert told["restart_communications"] == (deed_words("cpu.reset", language), "restart_communications")
+    assert told["arp_reply"] == (say("detectors.action.arp_reply", language), "")
+    assert (told["odd_one"], told[None]) == (("odd_one", ""), ("", ""))
 
 
 def test_another_packet_is_chosen_by_the_address(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +105,7 @@ def test_without_tshark_balefire_tells_what_it_understood_itself(demo: Path, mon
     assert told["lines"] == [say("evidence.problem.missing", language, seconds=20, mebibytes=1024)]
     labels = [field["label"] for field in flat(told["fields"])]
     assert labels[0] == "modbus, write_single_register"
-    for fact, value in (("from", "10.20.1.66"), ("to", "10.20.1.12"), ("values", "950"), ("effect", "value.write")):
+    for fact, value in (("from", "10.20.1.66"), ("to", "10.20.1.12"), ("values", "950"), ("effect", f"{deed_words('value.write', language)} · value.write")):
         assert f"{say(f'dashboard.packets.fact.{fact}', language)}: {value}" in labels
     assert not any("at" in field for field in flat(told["fields"]))
     assert len(told["octets"]) == 2 * 78

@@ -168,8 +168,9 @@ def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
     assert [spot.key for spot in spots(*before, *after)] == ["silent"]
     assert told(*before, *stepped) == ["the clock of the capture stepped forward by 1 h: no time passed, conversations go on where they were"]
     assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
-    absent = [{**after[0], "absent": 3600.0}, *after[1:]]
-    assert told(*before, *absent) == ["for 1 h this sensor did not run, or was killed before it had stored what it heard"]
+    for seconds, words in ((3600.0, "1 h"), (107.9, "1 min 47 s"), (659.0, "10 min")):
+        absent = [{**after[0], "absent": seconds}, *after[1:]]
+        assert told(*before, *absent)[0] == f"for {words} this sensor did not run, or was killed before it had stored what it heard"
 
 
 def test_an_interface_that_could_bring_nothing_is_told_before_what_that_cost_and_is_no_silence() -> None:

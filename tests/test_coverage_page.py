@@ -9,8 +9,8 @@ import pytest
 from dashboards.covered import Looked, look, step_of
 from records.query import Span
 from records.store import open_store
-from records.store.contract import Batch, Commit
-from records.wording import LANGUAGES
+from records.store.contract import Batch, Change, Commit
+from records.wording import LANGUAGES, say
 from tests.browser.waterworks import MINUTE, NOW, coverage, table
 from tests.test_dashboards import run
 
@@ -103,6 +103,28 @@ def test_the_page_tells_all_of_it(covered: Path, monkeypatch: pytest.MonkeyPatch
     for text in (*words, "SPAN-1 · eth2", "VLAN 10", "TLS", "udp/4840", "<b>OpcUa</b> Binary Protocol", "tcp/443", "900 (0.6"):
         assert text in sent, text
     assert "NaN" not in sent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_list_leaves_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    """More places, ciphers, clocks and VLANs than a table has lines, and more suppressions than their page lists."""
+    since, many = NOW // MINUTE * MINUTE - MINUTE, 105
+    lists = {
+        "encrypted": [{**CIPHERS[0], "port": f"tcp/{port}"} for port in range(1, 43)],
+        "clocks": [{**CLOCKS[0], "name": f"NTP 10.0.0.{host}"} for host in range(1, 44)],
+        "vlans": [{**VLANS[0], "requests": tag} for tag in range(1, 45)],
+    }
+    rows = [row for place in range(many) for row in coverage(f"SPAN-{place}", since, NOW)]
+    rows[0] |= {"encrypted_bytes": 210_000, **{name: json.dumps(held) for name, held in lists.items()}}
+    store = open_store(str(tmp_path / "store"), write=True)
+    store.write(Commit(Batch(coverage=table("coverage", rows))))
+    values = {"owner": "Wang", "reason": "works", "since": NOW, "until": NOW + HOURS, "where": '{"key": ["k"]}'}
+    store.change([Change("suppression", f"{number:032x}", None, "suppress", "Wang", values) for number in range(201)])
+    store.close()
+    told = run("covering", tmp_path / "store", monkeypatch, lang=language, range="all")
+    for shown, total in ((100, many), (40, 42), (40, 43), (40, 44)):
+        assert say("dashboard.activity.cut", language, shown=shown, total=total) in told
+    assert say("dashboard.activity.cut", language, shown=200, total=201) in run("suppressions", tmp_path / "store", monkeypatch, lang=language, range="all")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

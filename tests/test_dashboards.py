@@ -25,6 +25,8 @@ from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
 from dashboards import kit, opening, page, queries, rulings, serve, weekly
+from dashboards.access import visitor
+from dashboards.access.sessions import Visitor
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
@@ -521,6 +523,17 @@ def test_a_condition_s_number_is_written_as_the_alert_says_it(monkeypatch: pytes
     (alert,) = lines("alerts", "--where", "key:controller-restarted*", "--store", stored()[0])
     page = opened("suppress", stored()[0], monkeypatch, lang="en", id=alert["id"])
     assert page.checkbox(key="where_ot.value").label == "`ot.value` 65280"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_may_not_suppress_is_told_so_before_the_form(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setattr(visitor, "visitor", lambda: Visitor("vera", "viewer"))
+    (alert,) = lines("alerts", "--where", "key:controller-restarted*", "--store", stored()[0])
+    page = opened("suppress", stored()[0], monkeypatch, lang=language, id=alert["id"])
+    assert plain(say("dashboard.suppress.may_not", language)) in sent(page)
+    fields = [*page.checkbox, *page.text_input, *page.text_area, *page.number_input]
+    assert [field.key for field in fields if not field.disabled] == []
+    assert len(fields) > 4
 
 
 def test_a_condition_is_text() -> None:

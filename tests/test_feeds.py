@@ -31,9 +31,10 @@ from sensors.blindspots import Account
 from sensors.broken import told_in
 from sensors.listening import Listening, opener, section
 from sensors.outlet import Outlet
-from sensors.pcapng import Interface, Packet, Writer, read, statistics
+from sensors.pcapng import DARK, Interface, Packet, Writer, read, statistics
 from sensors.sensor import Sensor
 from sensors.sources import doors, feeds, folders
+from sensors.sources.formats import options
 from sensors.sources.interfaces import run_of
 from sensors.sources.pcap import find, open_capture
 from tests.require import need
@@ -161,16 +162,21 @@ def test_interfaces_of_a_pcapng_keep_their_names_and_what_they_dropped(tmp_path:
     assert heard.intake.counts() == {"packets": len(sent), "dropped": 5, "bad": 0}
 
 
-def ticks(out: bytes) -> list[int]:
-    """The times of all statistics, in order."""
-    found, at = list[int](), 0
+def every_tick(out: bytes) -> list[tuple[int, dict[int, bytes]]]:
+    """The times and the options of all statistics, in order."""
+    found, at = list[tuple[int, dict[int, bytes]]](), 0
     while at < len(out):
         kind, length = struct.unpack_from("<II", out, at)
         if kind == 5:
             high, low = struct.unpack_from("<II", out, at + 12)
-            found.append(high << 32 | low)
+            found.append((high << 32 | low, dict(options(out[at : at + length], "<", 20))))
         at += length
     return found
+
+
+def ticks(out: bytes) -> list[int]:
+    """The times of all statistics, in order."""
+    return [when for when, _ in every_tick(out)]
 
 
 def test_time_goes_on_while_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -517,6 +523,7 @@ def test_scapy_hears_what_the_kernels_ring_hears(tmp_path: Path) -> None:
     made.ask(mbap(7, write(5, 1)), mbap(7, write(5, 1)))
     capture = plain(tmp_path / "talk.pcap", made)
     heard: list[list[Packet]] = []
+    dark: list[float] = []
     with (
         wires() as wire,
         started(wire.run("-m", "sensors.listening", "in0"), INTERPRETED) as ring,
@@ -537,12 +544,15 @@ def test_scapy_hears_what_the_kernels_ring_hears(tmp_path: Path) -> None:
         for process in (ring, portable):
             process.terminate()
             told, _ = process.communicate(timeout=60)
+            assert process.returncode == 0
             heard.append(list(read(told)))
+            dark.append(sum(int.from_bytes(each.get(DARK, b""), "little") for _, each in every_tick(told)) / 1e9)
     for each in heard:
         assert {packet.interface for packet in each} == {Interface("in0", 1, 1 << 18)}
         assert [packet.octets for packet in each] == [packet.data for packet in made.packets] * 2
     apart = [abs(one.time - other.time) for one, other in zip(*heard, strict=True)]
     assert max(apart) < 1000, "nanoseconds: scapy tells time as a number of 53 bits"
+    assert all(0.5 < seconds < 60 for seconds in dark), dark
 
 
 @pytest.mark.netns

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 HOURS: Final = 24 if "BALEFIRE_SOAK" in os.environ else 2
 PIECE: Final = 1 << 18  # octets between looks at memory: some hundred looks an hour
+RECORDED_MIB: Final = 64  # the least that may be asked for
 GROWTH_MIB: Final = 24.0  # from the first half to the second
 
 
 def test_memory_is_flat_while_a_plant_goes_on(tmp_path: Path) -> None:
-    """What listens and what judges, together, in the second half of the time beside the first; every packet is there."""
+    """What listens and records, and what judges, together, in the second half of the time beside the first; every packet is there."""
     words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"), "--observer", "test", "--json")
+    words += ("--record", str(tmp_path / "kept"), "--record-mib", str(RECORDED_MIB))
     plant = [sys.executable, "-m", "tests.plant.works", "--site", "packaging", "--seed", "3", "--hours", str(HOURS), "-o", "-"]
     with started(words) as process, started(plant) as works:
         port = int(said(process, "Listening on tcp-listen://").split(b"127.0.0.1:")[1].split()[0])
@@ -35,6 +37,8 @@ def test_memory_is_flat_while_a_plant_goes_on(tmp_path: Path) -> None:
         status, summary, rest = ended(process)
     assert status == 0, rest
     assert summary["packets"] == written > 200_000 * HOURS
+    recorded = sum(file.stat().st_size for file in (tmp_path / "kept").iterdir()) / (1 << 20)
+    assert RECORDED_MIB / 4 < recorded <= RECORDED_MIB, "more than one file"
     early, late = max(sizes[: len(sizes) // 2]), max(sizes[len(sizes) // 2 :])
     assert late < early + GROWTH_MIB, f"{HOURS} hours, {len(sizes)} looks: {early:.0f} MiB in the first half, {late:.0f} in the second"
 

@@ -200,3 +200,14 @@ def test_no_leaf_name_shadows_a_package() -> None:
 
 def test_every_directory_is_a_package() -> None:
     assert not [name_of(path) for path in SOURCES if not (path.parent / "__init__.py").exists()]
+
+
+def test_a_page_asks_the_store_nothing_itself() -> None:
+    """What is asked is bounded, and answered without a browser, in modules beside `dashboards/queries.py`; a view hands them the store."""
+    asked = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node.func)}"
+        for path in sorted((ROOT / "dashboards" / "views").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value).endswith(("store", "opened()"))
+    ]
+    assert asked == []

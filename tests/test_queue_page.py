@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import handover, opening
+from dashboards.serve import ZONE
+from records.formats import Clock
 from records.model import Batch, Term, Text
 from records.nesting import iso
 from records.query import Query
 from records.store import open_store
-from records.store.contract import Commit
+from records.store.contract import Change, Commit
 from records.wording import LANGUAGES, say
 from tests.browser import waterworks
 from tests.browser.waterworks import HOSTILE, HOUR, MINUTE, NOW, STORY, alert, coverage, finding, table
@@ -130,12 +134,36 @@ def test_the_shift_book_has_what_is_open_what_was_decided_and_what_was_not_seen(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_held_shift_book_has_what_was_decided_in_its_own_period(own: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    """Who opens the text of last week has last week's decisions, not those of the last hours; of one that is not held, those that came after it, too."""
+    monkeypatch.setenv(ZONE, "UTC")
+    decided = {"after": NOW - HOUR // 2, "within": NOW - 4 * HOUR, "before": NOW - 10 * HOUR}
+    store = open_store(str(own), write=True)
+    for word, moment in decided.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time_ns", lambda moment=moment: moment)
+            store.change([Change("alert", f"a{STORY}", None, "note", "Li Wei", note=f"decided {word}")])
+    store.close()
+    seen = dict[str, tuple[set[str], str]]()
+    for until in ("", str(NOW - HOUR)):
+        page = opened("alerts", own, monkeypatch, lang=language, range="8h", handover="1", **({"until": until} if until else {}))
+        text = drawn(page, "handover")["texts"][0]["text"]
+        head = next(line for line in text.splitlines() if line.startswith(("DECIDED", "【处置记录】")))
+        seen[until] = {word for word in decided if f"decided {word}" in text}, head
+    clock = Clock(UTC, language)
+    assert seen[""][0] == {"after", "within"}
+    held, head = seen[str(NOW - HOUR)]
+    assert held == {"within"}
+    assert all(clock.moment(moment) in head for moment in (NOW - 9 * HOUR, NOW - HOUR - 1)), head
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_shift_book_of_a_quiet_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     waterworks.fill_little(tmp_path / "store")
     page = opened("alerts", tmp_path / "store", monkeypatch, lang=language, handover="1")
     text = next(each["text"] for each in drawn(page, "handover")["texts"] if each["language"] == language)
     assert say("dashboard.handover.open_none", language) in text
-    assert say("dashboard.handover.decided_none", language) in text
+    assert re.search(say("dashboard.handover.decided_none", language, since=".+", until=".+"), text)
     assert "99.9" in text
 
 

@@ -6,9 +6,11 @@ import contextlib
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from sensors.indexing import unnoted
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
 from sensors.recording import Disk, Recording, files
 from tests.require import need
-from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, watching
+from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, stored, watching
 from tests.veth import ROOT, started, wires
 from tests.wire import Packet as WirePacket
 from tests.wire import pcap
 
 FACE = Interface("in0", 1, 0)
+FIRST, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
 
 
 class Kept:
@@ -218,14 +221,14 @@ def test_a_block_that_does_not_fit_is_in_the_next_file(tmp_path: Path) -> None:
     script = """if True:
         import resource, sys
         from pathlib import Path
-        from tests.test_recording import blocks, head, some
+        from tests.test_recording import FACE, Packet, blocks, head, some
         from sensors.recording import Recording
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         recording = Recording(Path(sys.argv[1]), head(), most=1 << 30, floor=0)
         for block in blocks(some(800)):
             recording.write(block)
             assert recording.refused == ""
-        recording.write(bytes(200_000))
+        recording.write(*blocks([Packet(0, 200_000, bytes(200_000), FACE)]))
         print(recording.refused)
         recording.close()
     """
@@ -318,6 +321,29 @@ def replayed(kept: Path, store: Path) -> dict[str, Any]:
     return json.loads(subprocess.run(words, input=whole, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True).stdout)
 
 
+def test_what_is_missing_in_a_recording_is_told_in_it(tmp_path: Path) -> None:
+    """Packets that the disk refused, once each however many files there are; and for how long nobody listened before it went on."""
+    kept, packets = tmp_path / "kept", [Packet(FIRST + number * SECOND, 400, bytes(400), FACE) for number in range(400)]
+    recording = Recording(kept, head(), most=1 << 20, segment=2_000, floor=0)
+    for number, block in enumerate(blocks(packets)):
+        recording.floor = 1 << 60 if 3 <= number < 200 else 0
+        recording.write(block)
+        recording.tell(statistics(0, packets[number].time, number + 1, 7, 7, dark=SECOND if number == 150 else 0))
+        assert (recording.refused != "") == (3 <= number < 200)
+    recording.close()
+    aged(max(kept.glob("*.pcapng")), 0.001)
+    recording = Recording(kept, head(), most=1 << 20, floor=0)
+    for number in range(2):
+        recording.tell(statistics(0, FIRST + (700 + number) * SECOND, 0, 0, 0))
+    recording.close()
+    assert len([*kept.glob("*.pcapng")]) > 20
+    told = replayed(kept, tmp_path / "store")["coverage"]
+    assert told["dropped"] == 7 + 196
+    minutes = [json.loads(line) for line in rows(tmp_path / "store", "coverage")]
+    assert [sum(row[name] or 0 for row in minutes) for name in ("dark", "absent")] == [1, 301]
+    assert Recording(kept, head(), most=1 << 20, misses=False).refused == ""
+
+
 @pytest.mark.netns
 def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
     """Rows of the store but for the identities, which tell the two runs apart, and the file's name; what was dropped, too."""
@@ -341,6 +367,33 @@ def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
         live = rows(tmp_path / "live", table)
         assert live == rows(tmp_path / "again", table)
         assert live
+
+
+@pytest.mark.netns
+def test_after_kill_9_amid_traffic_the_recording_has_what_was_live_and_for_how_long_nobody_listened(tmp_path: Path) -> None:
+    dice, kept = random.Random(1), tmp_path / "kept"
+    with wires() as wire:
+        for killed in (True, False):
+            with started(watching(wire, tmp_path / "live", "--record", str(kept)), INTERPRETED) as process:
+                said(process, "Listening on in0")
+                sender = threading.Thread(target=wire.send, args=(DEMO,), kwargs={"pause": 0.0005})
+                sender.start()
+                if killed:
+                    time.sleep(1 + 2 * dice.random())
+                    process.kill()
+                    process.wait()
+                    sender.join()
+                else:
+                    sender.join()
+                    status, _, rest = ended(process)
+                    assert status == 0, rest
+    again = replayed(kept, tmp_path / "again")
+    assert again["packets"] == sum(len([*read(file.read_bytes())]) for file in kept.glob("*.pcapng"))
+    live, told = (stored(tmp_path / name, "coverage", "--limit", "10000") for name in ("live", "again"))
+    assert sum(row["packets"] for row in live) <= again["packets"]
+    (lost,), (absent,) = ([row["absent"] for row in each if row["absent"]] for each in (live, told))
+    assert 1 < absent < lost + 2
+    assert lost < absent + 120, "the window that was open when it was killed, which the recording has"
 
 
 def test_what_was_dropped_stands_beside_it_for_people() -> None:

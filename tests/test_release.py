@@ -119,6 +119,26 @@ def test_octets_that_are_not_canonical_are_refused(octets: bytes) -> None:
 # the chain
 
 
+@pytest.mark.parametrize(
+    ("octets", "key"),
+    [(b"", "empty"), (b" \n", "empty"), (b'{"a":"bc', "cut"), (b'{"a":[1,2', "cut"), (b'{"a":b}', "syntax"), (b"[" * 200_000, "deep"), (b"1" * 5000, "number")],
+)
+def test_what_is_no_json_is_told_in_our_words(octets: bytes, key: str) -> None:
+    """Not in the parser's, which are English alone and end in the middle."""
+    with pytest.raises(InputError) as error:
+        canonical.read(octets)
+    assert error.value.key == f"canonical.{key}"
+
+
+def test_of_what_is_no_entry_no_key_is_said_to_have_been_believed(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    release(ledger, key)
+    (file := tmp_path / "000001.json").write_bytes(ledger.path(2).read_bytes()[:40])
+    told = CliRunner().invoke(main, ["verify", str(file)])
+    assert told.exit_code == 1
+    assert "cut off" in told.output
+    assert "No public key" not in told.output
+
+
 def test_what_was_released_is_valid_and_says_so(ledger: Ledger, key: Key, tmp_path: Path) -> None:
     release(ledger, key)
     receipt = release(ledger, key, (pdf(tmp_path),))

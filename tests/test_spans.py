@@ -70,6 +70,7 @@ def sliced(folder: Path, selection: Selection) -> list[tuple[int, bytes]]:
         (Selection(since=START + 100 * SECOND, until=START + HOUR - SECOND), []),
         (Selection(asset=ONE), [0]),
         (Selection(between=(ONE, OTHER)), [0]),
+        (Selection(between=(Party(frozenset({"10.0.1.2"})), Party(frozenset({"2001:db8::1"})))), []),
         (Selection(since=START + HOUR, asset=ONE), []),
         (Selection(asset=Party(frozenset({"2001:0db8:0::1"}))), [2]),
         (Selection(asset=OTHER), [0, 1, 2]),
@@ -100,8 +101,15 @@ def test_a_file_that_has_changed_is_read_again(recording: Path, opened: list[str
 def test_too_many_addresses_are_not_kept(recording: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]) -> None:
     monkeypatch.setattr(spans, "MOST", 1)
     for _ in range(2):
-        assert len(sliced(recording, Selection(asset=ONE))) == 5
+        assert len(sliced(recording, Selection(between=(ONE, OTHER)))) == 5
     assert len(opened) == 6
+
+
+def test_where_too_many_speak_to_each_other_who_is_there_is_kept(recording: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]) -> None:
+    monkeypatch.setattr(spans, "MOST_PAIRS", 1)
+    for _ in range(2):
+        assert sliced(recording, Selection(between=(Party(frozenset({"10.0.1.2"})), Party(frozenset({"2001:db8::1"}))))) == []
+    assert opened == ["0.pcap", "1.pcap", "2.pcap", "2.pcap"]
 
 
 def test_beside_each_closed_file_of_a_recording_stands_what_it_reaches_over(tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

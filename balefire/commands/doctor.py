@@ -118,7 +118,7 @@ def _place(where: Path) -> Path:
 
 
 def _recording(folder: Path) -> Check:
-    """Would what comes be kept there: may it be written, and has the disk more than always stays free, what was recorded before counted in?"""
+    """Would what comes be kept there: may it be written, and has the disk more than is to stay free, what was recorded before counted in?"""
     from records.store.examining import Check
     from sensors.recording import FLOOR, SEGMENT, files, octets
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ def _typed(screen: Screen, file: Path | None) -> str:
             return first_line(file)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("access.password_file", file=file, problem=error) from error
+    if not sys.stdin.isatty():  # there Python would warn of echo, or ask at another terminal
+        raise UsageError("access.typed")
     return str(click.prompt(screen.say("cli.user.password"), hide_input=True, confirmation_prompt=screen.say("cli.user.again"), err=True))
 
 

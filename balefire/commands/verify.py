@@ -107,5 +107,5 @@ def _remarks(screen: Screen, verdict: Verdict) -> None:
         screen.note(screen.say("verify.gaps", numbers=", ".join(map(str, verdict.missing[:12])), count=len(verdict.missing)))
     if verdict.absent:
         screen.note(screen.say("verify.absent", names=", ".join(verdict.absent)))
-    if verdict.trust == "beside":
-        screen.note(screen.say("verify.beside", public=", ".join(sorted(verdict.keys)) or "–"))
+    if verdict.trust == "beside" and verdict.keys:  # what is no entry tells none
+        screen.note(screen.say("verify.beside", public=", ".join(sorted(verdict.keys))))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FACES: Final = ("/app/static/plex-sans-400.woff2", "/app/static/plex-sans-600.woff2")  # of the page where one logs in
 OPEN: Final = frozenset({"/login", "/login/provider", "/login/back", "/logout", "/health", *FACES})
 MACHINES: Final = ("/api", "/metrics")  # which may show name and password with each request
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 VISITOR: Final = "balefire.visitor"  # in the scope
 HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB
 WRONG_S: Final = 0.5  # until a wrong password is answered
@@ -119,6 +120,12 @@ def language_of(headers: Headers, asked: str = "") -> str:
     return "zh" if told.lower().startswith("zh") else "en"
 
 
+class ForeignError(BalefireError):
+    """A page of another site asks for more than to read."""
+
+    status = 1
+
+
 class RefusedError(BalefireError):
     """No account has this name and password."""
 
@@ -135,7 +142,7 @@ class DeniedError(BalefireError):
         return say(f"error.{self.key}", language, **{name: say(f"{name}.{code}", language) for name, code in self.values.items()})
 
 
-STATUS: Final[dict[type[BalefireError], int]] = {RefusedError: 401, DeniedError: 403, WaitError: 429}
+STATUS: Final[dict[type[BalefireError], int]] = {RefusedError: 401, DeniedError: 403, ForeignError: 403, WaitError: 429}
 
 
 class Gate:
@@ -150,8 +157,9 @@ class Gate:
             await self._app(scope, receive, reply)
             return
         headers, reply = Headers(scope=scope), keeping(reply)
-        if scope["type"] == "websocket" and from_elsewhere(headers):
-            await self._refuse(scope, receive, reply, headers)
+        acts = scope["type"] == "websocket" or (scope["method"] not in READING and scope["path"] not in OPEN)  # the login's form says it itself, on its page
+        if acts and from_elsewhere(headers):
+            await self._refuse(scope, receive, reply, headers, ForeignError("access.foreign"))
             return
         try:
             visitor = await self._visitor(scope, headers)
@@ -189,13 +197,14 @@ class Gate:
             await reply({"type": "websocket.close", "code": 4401})  # before it is accepted: 403
             return
         language = language_of(headers)
+        status = 401 if error is None else next((code for kind, code in STATUS.items() if isinstance(error, kind)), 503)
         if scope["path"].startswith(MACHINES):
             told = error or BalefireError("access.login")
-            status = 401 if error is None else next((code for kind, code in STATUS.items() if isinstance(error, kind)), 503)
             more = {"WWW-Authenticate": 'Basic realm="Balefire", charset="UTF-8"'} if status == 401 else {}
+            more |= {"Retry-After": str(error.values["seconds"])} if isinstance(error, WaitError) else {}
             answer = JSONResponse({"error": {"key": told.key, "text": told.text(language)}}, status, more)
         elif error is not None:
-            answer = PlainTextResponse(error.text(language), 503)
+            answer = PlainTextResponse(error.text(language), status)
         elif scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             query = scope["query_string"].decode("latin-1")
             answer = RedirectResponse("/login?next=" + quote(scope["path"] + (f"?{query}" if query else ""), safe=""), 303)

@@ -12,13 +12,18 @@ from dashboards.access.sessions import ANYBODY, COOKIE, access
 if TYPE_CHECKING:
     from dashboards.access.sessions import Visitor
 
-__all__ = ["DeniedError", "demand", "may", "visitor"]
+__all__ = ["DeniedError", "demand", "may", "token", "visitor"]
 
 
-def visitor() -> Visitor | None:
-    """Who it is; None where the session has ended."""
+def token() -> str:
+    """What whoever looks is known by, empty where nothing is: for what is done later, where there is no page that could be asked."""
+    return str(st.context.cookies.get(COOKIE) or "")
+
+
+def visitor(known_by: str | None = None) -> Visitor | None:
+    """Who it is, looking at a page or `known_by` their token; None where the session has ended."""
     desk = access()
-    return ANYBODY if desk is None else desk.find(str(st.context.cookies.get(COOKIE) or ""))
+    return ANYBODY if desk is None else desk.find(token() if known_by is None else known_by)
 
 
 def may(right: str) -> bool:
@@ -27,9 +32,9 @@ def may(right: str) -> bool:
     return seen is not None and seen.may(right)
 
 
-def demand(right: str) -> None:
+def demand(right: str, known_by: str | None = None) -> None:
     """Go on only with this right. Raises DeniedError."""
-    seen = visitor()
+    seen = visitor(known_by)
     if seen is None:
         raise DeniedError("access.ended")
     if not seen.may(right):

@@ -27,6 +27,7 @@ PAGE: Final = ("coverage", 7)
 MOST_PLACES: Final = 24
 MOST_SPOTS: Final = 30
 MOST_PORTS: Final = 40
+MOST_LINES: Final = 100
 MILLI: Final = 1_000_000
 
 
@@ -112,9 +113,7 @@ def spots(page: Page, looked: Looked) -> None:
         {"weight": round(spot.weight, 1), **dict(zip(("what", "todo"), spot_words(spot, page.language, page.clock.zone), strict=True))}
         for spot in found[:MOST_SPOTS]
     ]
-    note = page.say("cover.spots_note") if rows else ""
-    if len(found) > MOST_SPOTS:
-        note += page.say("activity.comma") + page.say("activity.cut", shown=MOST_SPOTS, total=number(len(found)))
+    note = page.cut(len(rows), len(found), page.say("cover.spots_note") if rows else "")
     told = {"title": say("coverage.told.spots", page.language), "note": note, "rows": rows, "empty": say("coverage.told.none", page.language)}
     kit.draw("spots", told, "spots")
 
@@ -139,7 +138,7 @@ def unread(page: Page, looked: Looked) -> None:
         octets, called = {"text": size(held.bytes, language), "kind": "number"}, held.tshark or {"text": "–", "kind": "muted"}
         lines.append([placed(name, port, language), octets, like, called])
     head = [page.say(f"cover.{name}") for name in ("port", "size", "like", "tshark")]
-    note = page.say("activity.cut", shown=MOST_PORTS, total=number(len(found))) if len(found) > MOST_PORTS else ""
+    note = page.cut(len(lines), len(found))
     kit.draw("table", {"title": page.say("cover.unread"), "note": note, "head": head, "rows": lines, "empty": page.say("cover.unread_none")}, "unread")
 
 
@@ -167,7 +166,7 @@ def encrypted(page: Page, looked: Looked) -> None:
         for name, (cipher, port), told in found[:MOST_PORTS]
     ]
     head = [page.say(f"cover.{name}") for name in ("cipher", "port", "conversations", "size")]
-    note = page.say("cover.encrypted_note") if lines else ""
+    note = page.cut(len(lines), len(found), page.say("cover.encrypted_note") if lines else "")
     kit.draw("table", {"title": page.say("cover.encrypted"), "note": note, "head": head, "rows": lines, "empty": page.say("cover.encrypted_none")}, "encrypted")
 
 
@@ -192,26 +191,28 @@ def places(page: Page, looked: Looked) -> None:
         )
         lines.append([place.name, *({"text": text, "kind": "number"} for text in figures)])
     head = [page.say(f"cover.{name}") for name in ("place", "seen", "grade", "silent", "drops", "lost", "truncated", "one_sided", "mirrored")]
-    kit.draw("table", {"title": page.say("cover.places"), "note": "", "head": head, "rows": lines[:100], "empty": page.say("cover.none")}, "places")
+    told = {"title": page.say("cover.places"), "note": page.cut(MOST_LINES, len(lines)), "empty": page.say("cover.none")}
+    kit.draw("table", {**told, "head": head, "rows": lines[:MOST_LINES]}, "places")
 
 
 def clocks(page: Page, looked: Looked) -> None:
     """How far each sensor's clock is from those on the wire."""
     lines = [[placed(place, clock_words(clock, page.language), page.language)] for place, clock in looked.account.clocks()]
-    told = {"title": page.say("cover.clocks"), "note": page.say("cover.clock_note"), "empty": page.say("cover.clock_none")}
+    told = {"title": page.say("cover.clocks"), "note": page.cut(MOST_PORTS, len(lines), page.say("cover.clock_note")), "empty": page.say("cover.clock_none")}
     kit.draw("table", {**told, "head": [], "rows": lines[:MOST_PORTS]}, "clocks")
 
 
 def vlans(page: Page, looked: Looked) -> None:
     """Conversations whose directions carry different VLANs."""
     language, lines = page.language, list[list[Any]]()
-    for name, sums in _sums(looked):
-        for (requests, answers), count in sums.vlans.most_common(MOST_PORTS):
-            tags = [say("coverage.untagged", language) if tag is None else say("coverage.vlan", language, number=tag) for tag in (requests, answers)]
-            lines.append([placed(name, tags[0], language), tags[1], {"text": number(count), "kind": "number"}])
+    found = [(count, name, pair) for name, sums in _sums(looked) for pair, count in sums.vlans.items()]
+    found.sort(key=lambda each: -each[0])
+    for count, name, pair in found[:MOST_PORTS]:
+        tags = [say("coverage.untagged", language) if tag is None else say("coverage.vlan", language, number=tag) for tag in pair]
+        lines.append([placed(name, tags[0], language), tags[1], {"text": number(count), "kind": "number"}])
     head = [page.say(f"cover.{name}") for name in ("requests", "answers", "conversations")]
-    told = {"title": page.say("cover.vlans"), "note": "", "head": head, "rows": lines[:MOST_PORTS], "empty": page.say("cover.vlans_none"), "narrow": True}
-    kit.draw("table", told, "vlans")
+    told = {"title": page.say("cover.vlans"), "note": page.cut(len(lines), len(found)), "empty": page.say("cover.vlans_none"), "narrow": True}
+    kit.draw("table", {**told, "head": head, "rows": lines}, "vlans")
 
 
 show(begin())

@@ -99,6 +99,8 @@ def preview(page: Page, seen: Preview, title: str) -> None:
     for alert in counting.alerts(page.store, seen.confirmed[:MOST]):
         told: dict[str, Any] = {"tag": page.say("disable.confirmed", id=alert.id[:12]), "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
+    if left_out := page.cut(MOST, len(seen.confirmed)):
+        st.markdown(f":gray[{left_out}]")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
     figures = [(number(seen.findings), page.count("suppress.findings", seen.findings))]
     figures += [(number(len(seen.alerts)), page.count("suppress.alerts", len(seen.alerts)))] if title == "would" else []

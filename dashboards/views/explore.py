@@ -12,8 +12,8 @@ from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
 from dashboards.page import Page, begin, choice, forget, left_out, newer, picked, remember, typed
-from dashboards.reference import deed_words, object_words
-from detectors.phrases import action, listed, measured, who
+from dashboards.reference import action_words, deed_words, object_words
+from detectors.phrases import listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
@@ -248,7 +248,9 @@ def chart(page: Page, span: Span, known: dict[str, Any], where: Condition, blind
 def act_mark(page: Page, row: dict[str, Any]) -> dict[str, Any]:
     """One act above the chart."""
     value = f" = {measured(row, row['ot.value'])}" if row["ot.value"] is not None else ""
-    text = f"{page.clock.second(int(row['@timestamp']))} {who(row, 'source', page.language)}: {action(row, page.language)}{value}"
+    text = (
+        f"{page.clock.second(int(row['@timestamp']))} {who(row, 'source', page.language)}: {' · '.join(filter(None, action_words(row, page.language)))}{value}"
+    )
     return {"time": int(row["@timestamp"]) // MILLISECOND, "access": row["ot.access"] or "unknown", "text": text}
 
 

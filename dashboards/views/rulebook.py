@@ -167,7 +167,7 @@ def problems(page: Page, book: Book) -> None:
             (f"{book.places.get(each.file, each.file)}:{each.line}", f"{getattr(each.message, page.language)} {getattr(each.advice, page.language)}")
             for each in lost[:20]
         ]
-        kit.draw("unseen", {"title": page.say("rules.not_loaded"), "note": number(len(lost)), "rows": rows}, "lost")
+        kit.draw("unseen", {"title": page.say("rules.not_loaded"), "note": page.cut(len(rows), len(lost)) or number(len(lost)), "rows": rows}, "lost")
 
 
 def bundled(language: str) -> None:

@@ -44,6 +44,8 @@ def show(page: Page) -> None:
     tag, reason = page.say(f"severity.{level}"), page.say("suppress.what")
     kit.draw("headline", {"level": level, "plain": True, "meta": [], "tag": tag, "sentence": title, "reason": reason}, "headline")
     refused(page)
+    if not may("suppress"):
+        st.markdown(f"**:material/lock: {deciding.plain(page.say('suppress.may_not'))}**")
     if made := st.session_state.pop("suppressed", None):
         told = page.say("suppress.saved_as", id=made[0], until=page.clock.moment(made[1]))
         kit.draw("unseen", {"title": page.say("suppress.saved"), "note": "", "rows": [("", told)]}, "saved")
@@ -56,17 +58,18 @@ def show(page: Page) -> None:
 
 def fill_in(page: Page, alert: str) -> None:
     """Conditions on the left; owner, reason, end and the preview on the right."""
+    locked = not may("suppress")
     left, right = st.columns([1, 1], gap="large")
     with left:
         offered = suppressing.prefilled(page.store, alert)
-        where = conditions(page, offered.where)
+        where = conditions(page, offered.where, locked=locked)
         if offered.varied:
             st.markdown(f":gray[{page.say('suppress.varied', most=suppressing.MOST_VALUES, fields=', '.join(offered.varied))}]")
     with right:
-        st.text_input(page.say("suppress.owner"), key="suppress_owner", placeholder=name())
-        st.text_area(page.say("suppress.reason"), key="suppress_reason")
+        st.text_input(page.say("suppress.owner"), key="suppress_owner", placeholder="" if locked else name(), disabled=locked)
+        st.text_area(page.say("suppress.reason"), key="suppress_reason", disabled=locked)
         # Without bounds: a browser keeps to itself what lies beyond them, and what was there before would be saved.
-        days = int(st.number_input(page.say("suppress.days"), value=suppressing.DAYS, step=1, key="suppress_days"))
+        days = int(st.number_input(page.say("suppress.days"), value=suppressing.DAYS, step=1, key="suppress_days", disabled=locked))
         lasts = 0 < days <= suppressing.LONGEST_DAYS
         if not lasts:
             st.markdown(f":red[:material/error: {UsageError('suppress.days', limit=suppressing.LONGEST_DAYS).text(page.language)}]")
@@ -74,20 +77,20 @@ def fill_in(page: Page, alert: str) -> None:
     seen = suppressing.preview(page.store, draft)
     with right:
         preview(page, seen)
-        sure = not seen.confirmed or st.checkbox(page.say("suppress.sure"), key="suppress_sure")
+        sure = not seen.confirmed or st.checkbox(page.say("suppress.sure"), key="suppress_sure", disabled=locked)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 page.say("suppress.save"),
                 key="suppress_save",
                 type="primary",
-                disabled=not (sure and lasts and may("suppress")),
+                disabled=locked or not (sure and lasts),
                 on_click=save,
                 args=(alert, where),
             )
             person(page)
 
 
-def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
+def conditions(page: Page, where: Mapping[str, tuple[Value, ...]], *, locked: bool) -> dict[str, tuple[Value, ...]]:
     """The conditions that are left: one without its tick is left out, which widens what is hidden. The rule stays."""
     st.markdown(f"**{page.say('suppress.conditions')}** :gray[{page.say('suppress.narrowest')}]")
     kept: dict[str, tuple[Value, ...]] = {}
@@ -95,7 +98,7 @@ def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, 
         words = [page.say("suppress.absent") if value in {None, ""} else _plain(value) for value in values[:VALUES]]
         more = [page.say("suppress.more", count=len(values) - VALUES)] if len(values) > VALUES else []
         label = f"`{field}` {deciding.plain(page.say('trail.comma').join(words + more))}"
-        if st.checkbox(label, value=True, key=f"where_{field}", disabled=field in ANCHORS):
+        if st.checkbox(label, value=True, key=f"where_{field}", disabled=locked or field in ANCHORS):
             kept[field] = values
     return kept
 
@@ -111,6 +114,8 @@ def preview(page: Page, seen: Preview) -> None:
         words = page.say("suppress.confirmed", id=alert.id[:12])
         told: dict[str, Any] = {"tag": words, "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
+    if left_out := page.cut(MOST, len(seen.confirmed)):
+        st.markdown(f":gray[{left_out}]")
     if seen.everything:
         st.markdown(f"**:material/warning: {deciding.plain(page.say('suppress.everything', rule=', '.join(seen.everything)))}**")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])

@@ -32,7 +32,7 @@ def show(page: Page) -> None:
     head = [page.say(f"suppressions.{column}") for column in ("id", "standing", "ends", "owner", "reason", "where", "hidden", "day")]
     counts = hidden(page.store)
     lines = [line(page, each, standing(each, newest), counts.get(each.id, (0, 0))) for each in known[:MOST]]
-    note = page.say("suppressions.note")
+    note = page.cut(len(lines), len(known), page.say("suppressions.note"))
     kit.draw("table", {"title": page.say("suppressions.title"), "note": note, "head": head, "rows": lines, "empty": page.say("suppressions.none")}, "table")
     if in_force := [each for each in known if standing(each, newest) == "in_force"]:
         ending(page, in_force)
@@ -67,7 +67,7 @@ def ending(page: Page, in_force: list[Suppression]) -> None:
     """Choose one of those in force and end it."""
     revisions = {each.id: each for each in in_force}
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="ending"):
-        with st.popover(page.say("suppressions.revoke_more"), key="more_revoke"):
+        with st.popover(page.say("suppressions.revoke_more"), key=deciding.opened_as("revoke")):
             chosen = st.selectbox(page.say("suppressions.which"), list(revisions), format_func=lambda code: f"{code[:12]} {revisions[code].reason}"[:80])
             st.text_area(page.say("decide.note_of"), key="revoke_note")
             st.button(page.say("suppressions.revoke"), key="do_revoke", type="primary", disabled=not may("suppress"), on_click=end, args=(revisions[chosen],))
@@ -80,6 +80,7 @@ def end(suppression: Suppression) -> None:
     with refusing():
         deciding.show_again(opened(), suppression, name(), str(st.session_state.get("revoke_note") or ""))
         st.session_state["revoke_note"] = ""
+        deciding.another_round()
 
 
 show(begin())

@@ -45,6 +45,10 @@ class Taker(Protocol):
         """Have this done beside all else."""
         ...
 
+    def darken(self, name: str, is_dark: bool) -> None:
+        """From now on nothing can come from this interface; or it can again."""
+        ...
+
     def say(self, **told: object) -> None:
         """Have people told."""
         ...
@@ -191,13 +195,20 @@ class Sniffed:
 
     def run(self, taker: Taker) -> None:
         """See `Door`."""
+        try:
+            self._take_in(taker)
+        finally:
+            self._let_go()
+
+    def _take_in(self, taker: Taker) -> None:
         wait = FIRST_S / 2
         while not taker.stopped.is_set():
             process, began = self._process, time.monotonic()
             taker.take_in(self.name, cast("BinaryIO", process.stdout), process.terminate)
-            self.close()
+            self._let_go()
             if taker.stopped.is_set():
                 return
+            taker.darken(self.name, True)
             taker.say(gone=self.name)
             wait = FIRST_S if time.monotonic() - began > LONGEST_S else min(2 * wait, LONGEST_S)  # one that ends soon each time is not started all the time
             while not taker.stopped.wait(wait if self._is_there() else FIRST_S):
@@ -205,6 +216,7 @@ class Sniffed:
                     continue
                 with suppress(InputError, UsageError):  # not ready yet
                     self._process = self._started()
+                    taker.darken(self.name, False)
                     taker.say(back=self.name)
                     break
                 wait = min(2 * wait, LONGEST_S)
@@ -231,10 +243,16 @@ class Sniffed:
         kind = UsageError if told["error"] in {"live.filter", "live.missing", "live.scapy"} else InputError
         raise kind(told["error"], **told["values"])
 
+    def _let_go(self) -> None:
+        """It ends, and its pipes, which who reads them closes and nobody else: another may have their numbers by now."""
+        self.close()
+        for pipe in (self._process.stdout, self._process.stderr):
+            cast("BinaryIO", pipe).close()
+
     def close(self) -> None:
         """It ends."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
 
 def _named(scheme: str, host: str, port: int) -> str:

@@ -104,6 +104,7 @@ class Feeds:
         self._captures = count()
         self._ends: dict[int, Callable[[], None] | None] = {}
         self._packets, self._dropped = Counter[int](), Counter[int]()
+        self._dark, self._since_dark = Counter[str](), dict[str, int]()  # nanoseconds in which nothing could come, by name; since when nothing can
         self._statistics = Statistics()
         self._bad = Counter[tuple[str, str]]()
         self._broken: list[tuple[int, str]] = []  # by an interface of each, what is told of captures of which no more comes
@@ -122,6 +123,14 @@ class Feeds:
             self._threads = [each for each in self._threads if each.is_alive()]
             self._threads.append(thread)
             thread.start()
+
+    def darken(self, name: str, is_dark: bool) -> None:
+        """From now on nothing can come from this interface; or it can again."""
+        with self._lock:
+            now = time.monotonic_ns()
+            self._dark[name] += now - self._since_dark.pop(name, now)
+            if is_dark:
+                self._since_dark[name] = now
 
     def say(self, **told: object) -> None:
         """Have people told at the next look."""
@@ -235,8 +244,10 @@ class Feeds:
         if self._last is None:
             return b""
         told = min(clock.time() for clock in list(self._clocks.values()) or [self._last])
+        for name in list(self._since_dark):
+            self.darken(name, True)
         with self._lock:
-            counts = [(self._packets[number], self._dropped[number], 0) for number in range(len(self.interfaces))]
+            counts = [(self._packets[number], self._dropped[number], self._dark.pop(face.name, 0)) for number, face in enumerate(self.interfaces)]
         broken, self._broken = self._broken, []
         return self._statistics.at(told, counts) + b"".join(statistics(number, told, *counts[number][:2], broken=mark) for number, mark in broken)
 

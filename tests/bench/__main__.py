@@ -189,19 +189,20 @@ def table(bench: Bench) -> str:
         times = f"{rate / base:.{1 if rate > base else 3}f}" if base else ""
         lines.append(f"| {tool} | {what} | {size:,} | {rate:,.0f} | {times} | {found} | {peak:,.0f} |")
     lines += ["", *(f"- {what}: {told}" for what, told in bench.facts), ""]
-    lines.append(f"`make bench SEED={bench.seed} PACKETS={bench.packets}` on {os.cpu_count()} × {_processor()}, Python {platform.python_version()}.")
+    lines.append(f"`make bench SEED={bench.seed} PACKETS={bench.packets}` on {os.cpu_count()} × {processor()}, Python {platform.python_version()}.")
     return "\n".join(lines)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """That of this machine."""
     names = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text("utf-8")) if Path("/proc/cpuinfo").exists() else []
     return names[0] if names else platform.machine()
 
 
-def paste(readme: Path, text: str) -> None:
-    """Put the table where a README has a place for it."""
-    before, rest = readme.read_text("utf-8").split(MARKS[0])
-    readme.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", "utf-8")
+def paste(readme: Path, text: str, marks: tuple[str, str] = MARKS) -> None:
+    """Put the figures where a README has a place for them."""
+    before, rest = readme.read_text("utf-8").split(marks[0])
+    readme.write_text(f"{before}{marks[0]}\n{text}\n{marks[1]}{rest.split(marks[1])[1]}", "utf-8")
 
 
 def main() -> None:

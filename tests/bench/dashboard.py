@@ -1,6 +1,7 @@
 """How long the pages take over a month of a plant, in random periods with random ends: `python -m tests.bench.dashboard` (`make bench-dashboard`).
 
 Within a session from the click on the way to a page to its last chart; in a fresh browser from the address, beside a page that says one word, served alike.
+What is done on one thing (a suppression, a rule's tuning and disabling, a point's values) is opened in a fresh browser alone.
 Each round has a server of its own, which has seen none of the periods; before each page the files are put out of memory, and an Elasticsearch's caches emptied.
 It fails where a page takes longer than it may, and where an alert's packet was not dissected.
 """
@@ -15,15 +16,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from playwright.sync_api import sync_playwright
 
 from dashboards import queries, serve
 from records.errors import StoreError
 from records.formats import DAY
+from records.query import Query
+from records.search import Match
 from records.store import open_store
 from records.store.contract import ABSENT
 from records.store.elastic import ElasticStore
@@ -48,7 +52,8 @@ BARE: Final = "import streamlit as st\n\nst.write('word')\n"
 PAGES: Final = ("", "alerts", "assets", "network", "explore", "rulebook", "coverage", "suppressions", "duties", "reports", "audit")
 BEHIND: Final = {"alert": ("alerts", ".queue .row .title"), "asset": ("assets", ".table tbody a"), "rule": ("rulebook", ".table tbody a")}
 NAMELESS: Final = "situation"  # what the page without an address is called
-ALSO: Final = ("explore?view=table", "?view=wall")  # in a fresh browser alone
+ALSO: Final = ("explore?view=table", "explore?view=value", "?view=wall")  # in a fresh browser alone
+ON_ONE: Final = ("suppress", "tuning", "disable")  # likewise
 WATCH: Final = """() => {
     const app = document.querySelector('[data-testid=stApp]')
     window.told = { ran: false, clicked: 0 }
@@ -144,6 +149,16 @@ def extent_of(place: str) -> Span:
     return whole
 
 
+def about(place: str) -> dict[str, str]:
+    """Where the pages about one thing are, of the worst alert, its first asset and its rule."""
+    with closing(open_store(place)) as store:
+        (alert,) = store.read("alert", Query(sort="-severity", limit=1)).select(["id", "assets"]).to_pylist()
+        (rule,) = store.read("finding", Query(where=Match("alert", alert["id"]), limit=1)).column("rule").to_pylist()
+    ids = {"alert": alert["id"], "suppress": alert["id"], "asset": alert["assets"][0], "rule": rule, "tuning": rule, "disable": rule}
+    asked = {"asset": "asset", "alert": "id", "suppress": "id"}
+    return {name: f"{name}?{urlencode({asked.get(name, 'rule'): identity})}" for name, identity in ids.items()}
+
+
 def forget(place: str) -> None:
     """Let go of what was read before: the kernel of these files, an Elasticsearch of what it worked out."""
     if "://" in place:
@@ -164,16 +179,16 @@ def measured(place: str, home: Path, rounds: int, seed: int, only: frozenset[str
     with ExitStack() as stack, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         plain = stack.enter_context(bare(home))
-        whole = extent_of(place)
+        whole, addresses = extent_of(place), {name: name for name in (*PAGES, *ALSO)} | about(place)
         afresh(browser, plain)  # the first one starts what a server starts once
         for _ in range(rounds):
             forget(place)
             with serving(home, place) as base:
                 afresh(browser, base, "audit", some_period(whole, chance))
                 within(browser, base, place, whole, chance, inside, only)
-                for address in (each for each in (*PAGES, *ALSO) if each in only):
+                for name in (each for each in addresses if each in only):
                     forget(place)
-                    fresh.setdefault(address, []).append(afresh(browser, base, address, some_period(whole, chance)))
+                    fresh.setdefault(name, []).append(afresh(browser, base, addresses[name], some_period(whole, chance)))
                     fresh.setdefault("bare", []).append(afresh(browser, plain))
         browser.close()
     return inside, fresh
@@ -187,12 +202,12 @@ def most(times: Iterable[float]) -> float:
 
 def told(inside: Times, fresh: Times, only: frozenset[str]) -> list[str]:
     """Print a table; what of these pages takes longer than it may."""
-    bare = fresh.get("bare", [0.0])  # of a page that only a link leads to there is no time in a fresh browser
+    bare = fresh["bare"]
     half, bound = statistics.median(bare), most(bare) + WITHIN_MS
     print(f"bare page in a fresh browser: p50 {half:.0f} ms, p95 {most(bare):.0f} ms ({len(bare)} times)")
     print(f"{'page':<22}{'session p50':>12}{'p95':>8}{'fresh p50':>12}{'p95':>8}{'more':>8}")
     slow: list[str] = []
-    for address in (each for each in (*PAGES, *BEHIND, *ALSO) if each in inside or each in only):
+    for address in (each for each in (*PAGES, *BEHIND, *ON_ONE, *ALSO) if each in inside or each in only):
         cells = [f"{address or NAMELESS:<22}"]
         for times, allowed in ((inside.get(address), WITHIN_MS), (fresh.get(address), bound)):
             cells.append(f"{statistics.median(times):>12.0f}{most(times):>8.0f}" if times else f"{'–':>12}{'–':>8}")
@@ -213,10 +228,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--store", help="where the store is, or is to be made and kept; a directory, or the address of an Elasticsearch")
     parser.add_argument(
-        "--page", nargs="+", choices=[NAMELESS, *PAGES[1:], *BEHIND, *ALSO], metavar="NAME", help="these pages alone, as their addresses have them"
+        "--page", nargs="+", choices=[NAMELESS, *PAGES[1:], *BEHIND, *ON_ONE, *ALSO], metavar="NAME", help="these pages alone, as their addresses have them"
     )
     asked = parser.parse_args()
-    only = frozenset("" if name == NAMELESS else name for name in asked.page or (NAMELESS, *PAGES, *BEHIND, *ALSO))
+    only = frozenset("" if name == NAMELESS else name for name in asked.page or (NAMELESS, *PAGES, *BEHIND, *ON_ONE, *ALSO))
     with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
         place = asked.store or str(Path(folder) / "store")
         made(place, asked.seed, asked.rows)

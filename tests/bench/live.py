@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tests.bench.__main__ import paste, processor
 from tests.test_watch import MOST_S, told_after
 from tests.veth import ROOT, wires
 from tests.wire import Talk, mbap, read, registers
@@ -36,6 +37,7 @@ FRAMES: Final = 2048
 SEND_REQUEST: Final = 1
 AIM: Final = 500_000  # packets a second that should be sent as fast as it goes, none of which is lost
 CORE: Final = 5.0  # per cent of one that listening takes at 100,000 a second
+MARKS: Final = ("<!-- bench-live -->", "<!-- /bench-live -->")
 PAYLOAD_AT: Final = 32  # tpacket2_hdr
 
 
@@ -120,19 +122,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--send", nargs=3, metavar=("IFACE", "PACKETS", "RATE"), help="be the sender")
     parser.add_argument("--packets", type=int, default=2_000_000)
+    parser.add_argument("--paste", type=Path, nargs="*", default=[], help="put the figures into these files, between their marks")
     chosen = parser.parse_args()
     if chosen.send:
         print(json.dumps(send(chosen.send[0], int(chosen.send[1]), float(chosen.send[2]))))
         return
-    failed: list[str] = []
+    lines, failed = list[str](), list[str]()
     with wires() as wire:
         for rate, packets, processes in ((0.0, chosen.packets, 1), (100_000.0, chosen.packets // 2, 1), (100_000.0, chosen.packets // 2, 2)):
             told = listened(wire, packets, rate, processes)
             failed += missed(told, rate)
-            print(figure(told, rate, processes))
+            lines.append(figure(told, rate, processes))
     with tempfile.TemporaryDirectory() as folder:
         soon = told_after(Path(folder), {})
-    print(f"a write is told after {soon:.2f} s")
+    lines.append(f"a write is told after {soon:.2f} s")
+    lines.append(f"{os.cpu_count()} × {processor()}, load {os.getloadavg()[0]:.1f}")
+    print("\n".join(lines))
+    for readme in chosen.paste:
+        paste(readme, "\n".join(("```", *lines, "```")), MARKS)
     failed += [f"a write is told after {soon:.2f} s, later than {MOST_S}"] if soon > MOST_S else []
     if failed:
         sys.exit("\n".join(failed))

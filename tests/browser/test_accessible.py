@@ -29,6 +29,7 @@ PAGES = (
     "disable", "coverage", "suppressions", "duties", "audit", "reports", "wall", "handover", "no alerts", "no activity",
 )  # fmt: skip
 COLOURED = ("situation", "alert", "network", "activity", "wall")  # with colours of their own: looked at in the dark, too
+CHINESE = ("alerts", "rules")  # other letters, other widths, another language to be declared
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("light", "dark")
 NARROWED = {"handover": "alerts?handover=1", "no alerts": "alerts?q=title:no", "no activity": "explore?q=ot.unit:9999"}
 # Tables in which not all is to be seen without a hand.
@@ -90,6 +91,11 @@ def test_nothing_serious_in_our_components_and_nothing_cut(
             visit.page.keyboard.press("?")
             expect(visit.page.get_by_role("dialog", name="Keys")).to_be_visible()
             assert serious(visit.page) == []
+        if name in CHINESE:
+            visit.open(f"/{path}{'&' if '?' in path else '?'}lang=zh&range=all")
+            visit.page.wait_for_function(READY, arg=True, polling="raf")
+            assert serious(visit.page) == []
+            assert visit.page.evaluate(CUT) == []
 
 
 def test_nothing_serious_at_the_door_and_where_nothing_is_recorded(contexts: dict[str, BrowserContext], tmp_path: Path) -> None:

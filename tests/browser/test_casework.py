@@ -136,6 +136,7 @@ def decided(visit: Visit, by: str) -> None:
     page.get_by_role("button", name="Close", exact=True).click()
     expect(trail.locator("tbody tr").first).to_contain_text("A laptop of nobody's *knowing*")
     expect(trail.locator("tbody tr").first).to_contain_text(by)
+    expect(page.get_by_role("textbox", name="What was found or done")).to_have_count(0)  # the form has closed
 
 
 def test_an_attack_is_decided_about_and_its_like_hidden(browser: Browser, demo: str) -> None:
