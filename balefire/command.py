@@ -10,17 +10,18 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from balefire.screen import OutputError, Screen, clean
 from records.errors import BalefireError, StoreError, UsageError
+from records.homes import expanded
 from records.wording import LANGUAGES, locale_language, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from pathlib import Path
 
     from records.store.contract import Store
 
@@ -144,7 +145,8 @@ def _screen(given: Globals, language: str | None, store: str | None) -> Screen:
 def _ended(screen: Screen, function: Callable[[], None]) -> int:
     """Run a command to its end and tell its exit status."""
     try:
-        function()
+        with named():
+            function()
     except OutputError as error:
         screen.fail(error)
         _unread()
@@ -152,20 +154,29 @@ def _ended(screen: Screen, function: Callable[[], None]) -> int:
         screen.fail(error)
     except BrokenPipeError:  # whoever read our output has seen enough: that is no fault
         _unread()
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        screen.fail(UsageError("too_long", name=str(error.filename)[:LONG], count=len(str(error.filename))))
     except KeyboardInterrupt:
         return 130
     return screen.status
+
+
+@contextmanager
+def named() -> Generator[None]:
+    """What the system refuses because of a path that was given, as a UsageError that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError("too_long", name=str(error.filename)[:LONG], count=len(str(error.filename))) from error
+        if isinstance(error, PermissionError) and error.filename is not None:
+            raise UsageError("barred", path=error.filename) from error
+        raise
 
 
 def opened(screen: Screen) -> Store:
     """The store, to read from. A path that does not exist is a slip of the caller's, not a failure of the store."""
     from records.store import open_store
 
-    if "://" not in screen.store and not Path(screen.store).expanduser().exists():
+    if "://" not in screen.store and not expanded(screen.store).exists():
         raise UsageError("store.missing", path=screen.store)
     try:
         return open_store(screen.store)

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from detectors.shifts import SHIFTS, checked
 from records.errors import UsageError
+from records.homes import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,11 +196,11 @@ class Sign(BaseModel):
 
     def ledger_place(self) -> Path:
         """Where the ledger is."""
-        return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "ledger"
+        return expanded(self.folder).absolute() if self.folder else platformdirs.user_data_path("balefire") / "ledger"
 
     def keys_place(self) -> Path:
         """Where private keys are."""
-        return Path(self.keys).expanduser().absolute() if self.keys else platformdirs.user_config_path("balefire") / "keys"
+        return expanded(self.keys).absolute() if self.keys else platformdirs.user_config_path("balefire") / "keys"
 
 
 class Oblige(BaseModel):
@@ -223,7 +224,7 @@ class Send(BaseModel):
 
     def post_place(self) -> Path:
         """Where deliveries are noted."""
-        return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "deliveries"
+        return expanded(self.folder).absolute() if self.folder else platformdirs.user_data_path("balefire") / "deliveries"
 
 
 class Notify(BaseModel):
@@ -288,7 +289,7 @@ class Settings(BaseSettings):
 
     def users_file(self) -> Path:
         """Where accounts of the dashboard are: as set, else in the user's configuration directory."""
-        return Path(self.dashboard.users).expanduser().absolute() if self.dashboard.users else platformdirs.user_config_path("balefire") / "accounts.json"
+        return expanded(self.dashboard.users).absolute() if self.dashboard.users else platformdirs.user_config_path("balefire") / "accounts.json"
 
     def store_place(self) -> str:
         """Where the store is: as set, else a directory under the user's data directory."""
@@ -310,8 +311,14 @@ def load(path: Path | None = None) -> Settings:
 def _found() -> Path | None:
     if named := os.environ.get(PREFIX + "SETTINGS"):
         return Path(named)
-    places = (Path(NAME), platformdirs.user_config_path("balefire") / NAME)
-    return next((place for place in places if place.is_file()), None)
+    return next(filter(_is_there, (Path(NAME), platformdirs.user_config_path("balefire") / NAME)), None)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError as error:  # where one may not look, settings may stand that are meant to count
+        raise _unreadable(file, error) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -320,11 +327,15 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError("settings.missing", file=file) from None
     except OSError as error:
-        raise UsageError("settings.unreadable", file=file, problem=error.strerror or "") from None
+        raise _unreadable(file, error) from None
     except UnicodeDecodeError as error:
         raise UsageError("settings.encoding", file=file, at=error.start) from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError("settings.syntax", file=file, problem=error) from None  # tomllib's message names line and column
+
+
+def _unreadable(file: Path, error: OSError) -> UsageError:
+    return UsageError("settings.unreadable", file=file, problem=error.strerror or "")
 
 
 def _explained(error: ValidationError, file: Path | None, values: dict[str, Any]) -> UsageError:

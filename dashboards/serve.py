@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from records.errors import UsageError
+from records.homes import expanded
 from records.wording import LANGUAGES
 from reports.keys import PASSPHRASE
 
@@ -42,7 +43,7 @@ def environment(store: str, language: str | None = None, user: str = "", hosts: 
 
     `hosts` are names to answer to beside this machine's own; `ready` is printed once it answers ("1 …" on standard output, "2 …" on standard error).
     """
-    told = dict(os.environ, BALEFIRE_STORE=store if "://" in store else str(Path(store).expanduser().resolve()))
+    told = dict(os.environ, BALEFIRE_STORE=store if "://" in store else str(expanded(store).resolve()))
     for name in (PASSPHRASE, f"{PASSPHRASE}_FILE", "BALEFIRE_LEDGER__PASSPHRASE_FILE"):
         told.pop(name, None)  # what serves browsers signs nothing, and cannot
     told["NUMBA_DISABLE_JIT"] = "1"  # pages name protocols and run no kernel: nothing is to be loaded for one

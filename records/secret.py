@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from records.homes import expanded
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -11,4 +12,4 @@ if TYPE_CHECKING:
 
 def first_line(file: str | PathLike[str]) -> str:
     """The first line of a file, without its end; blanks belong to it. Raises OSError and UnicodeDecodeError, for which every caller has words of its own."""
-    return Path(file).expanduser().read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
+    return expanded(file).read_text("utf-8").split("\n", 1)[0].removesuffix("\r")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from detectors.rulebook import document
 from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
+from records.homes import expanded
 from records.regular import opened
 from records.visible import clean
 from records.wording import LANGUAGES, say
@@ -86,7 +87,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
             raise wrong(key, nearest(key, channel.keys | {"gets"}), key)
     if missing := sorted(channel.needed - set(settings)):
         raise wrong("–", ", ".join(missing))
-    settings |= {key: str(file.absolute().parent / Path(str(settings[key])).expanduser()) for key in channel.local if settings.get(key)}
+    settings |= {key: str(file.absolute().parent / expanded(str(settings[key]))) for key in channel.local if settings.get(key)}
     if settings.get("ca"):
         try:
             trusting(settings)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import platformdirs
 
 from records.errors import StoreError, UsageError
+from records.homes import expanded
 from records.nesting import iso
 from records.regular import opened
 from records.wording import LANGUAGES
@@ -39,10 +40,10 @@ HEAD: Final = ("id", "period", "site", "zone", "since", "until", "since_local", 
 def place(store: str, directory: str = "") -> Path:
     """The folder of a store's reports: as set, else inside an embedded store, or for one that is elsewhere in the user's data directory."""
     if directory:
-        return Path(directory).expanduser().absolute()
+        return expanded(directory).absolute()
     if "://" in store:
         return platformdirs.user_data_path("balefire") / "reports" / re.sub(r"[^A-Za-z0-9.-]+", "-", store.split("://", 1)[1].rsplit("@", 1)[-1]).strip("-.")
-    return Path(store).expanduser().absolute() / "reports"
+    return expanded(store).absolute() / "reports"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,16 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from records.errors import StoreError, UsageError
+from records.homes import expanded
 from records.regular import opened
 from records.secret import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -117,7 +118,7 @@ def read_public(given: str) -> str:
     if PUBLIC.fullmatch(text):
         return text
     try:
-        with opened(Path(given).expanduser()) as there:
+        with opened(expanded(given)) as there:
             text = there.read(10_000).decode("ascii").strip().lower()
     except (OSError, ValueError, StoreError) as error:
         raise UsageError("key.public", text=given, problem=error) from None

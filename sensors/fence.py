@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from records.homes import expanded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -60,7 +62,7 @@ def confine(writable: Iterable[Path], tcp: bool) -> bool:
 
 
 def _there(place: Path) -> Path:
-    place = place.expanduser().absolute()
+    place = expanded(place).absolute()
     return next(each for each in (place, *place.parents) if each.is_dir())
 
 

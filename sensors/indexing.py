@@ -47,12 +47,9 @@ class Indexing:
 
 def unnoted(folder: Path) -> list[Path]:
     """Files that are closed (the newest may be written), large enough, and not noted, the oldest first."""
-    from sensors.recording import files
+    from sensors.recording import files, octets
 
-    try:
-        return [file for file in files(folder)[:-1] if not file.with_name(file.name + SPAN).exists() and file.stat().st_size >= LEAST]
-    except OSError:  # the ring goes on meanwhile
-        return []
+    return [file for file in files(folder)[:-1] if not file.with_name(file.name + SPAN).exists() and octets(file) >= LEAST]
 
 
 def note(path: Path) -> None:

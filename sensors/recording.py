@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from errno import ENOSPC
 from pathlib import Path
 from queue import SimpleQueue
@@ -191,16 +192,17 @@ class Recording:
             return
         self._looked = time.monotonic()
         for file in files(self._folder):
-            if time.time() - file.stat().st_mtime > self._days * DAY_S:
-                _delete(file)
+            with suppress(FileNotFoundError):  # somebody else took it away meanwhile
+                if time.time() - file.stat().st_mtime > self._days * DAY_S:
+                    _delete(file)
 
     def _thin(self) -> None:
         """Make room for one more file. Where others take what has to stay free, the least goes round in its own room."""
         kept = files(self._folder)
-        total = sum(map(_octets, kept))
+        total = sum(map(octets, kept))
         while kept and (total + self._segment > self._most or (len(kept) > LEAST and not self._is_free(self._segment))):
             oldest = kept.pop(0)
-            total -= _octets(oldest)
+            total -= octets(oldest)
             _delete(oldest)
         self.narrow = len(kept) == LEAST and not self._is_free(self._segment)
         if not self.narrow and not self._is_free(0):
@@ -257,18 +259,22 @@ def _synced(number: int) -> None:
 
 
 def files(folder: Path) -> list[Path]:
-    """All of a recording, the oldest first."""
-    return sorted((file for file in folder.glob("*.pcapng") if OURS.fullmatch(file.name)), key=lambda file: (_number(file), file.name))
+    """All of a recording, the oldest first. What only has such a name, as a link that leads nowhere, is none of it."""
+    ours = (file for file in folder.glob("*.pcapng") if OURS.fullmatch(file.name) and os.path.isfile(file))  # noqa: PTH113 - Path's raises where one may not look
+    return sorted(ours, key=lambda file: (_number(file), file.name))
 
 
-def _octets(file: Path) -> int:
-    """Those of a file and of what is noted beside it."""
-    noted = file.with_name(file.name + SPAN)
-    return file.stat().st_size + (noted.stat().st_size if noted.exists() else 0)
+def octets(file: Path) -> int:
+    """Those of a file and of what is noted beside it; none of what is not there, or went meanwhile."""
+    found = 0
+    for each in (file, file.with_name(file.name + SPAN)):
+        with suppress(OSError):
+            found += each.stat().st_size
+    return found
 
 
 def _delete(file: Path) -> None:
-    file.unlink()
+    file.unlink(missing_ok=True)
     file.with_name(file.name + SPAN).unlink(missing_ok=True)
 
 

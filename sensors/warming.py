@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import signal
 import struct
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
@@ -16,6 +20,10 @@ from sensors.sources import feeds, ring, shares
 from sensors.sources.pcap import find, open_capture
 from sensors.tied import tie
 
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+LOOK_S: Final = 0.2  # between looks at whether it is stopped
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
 _SECTION: Final = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
@@ -28,8 +36,45 @@ def compile_all() -> None:
     sensor = Sensor("warm")
     tasks = [("kernel", number) for number in range(len(sensor.exercises()))]
     tasks += [("protocol", number) for number in range(len(protocols()))]
-    with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), tie) as pool:  # or it goes on for minutes
-        list(pool.map(_compile, [*tasks, ("reader", 0), ("ring", 0)]))
+    with _stoppable() as stopped:
+        _shared([*tasks, ("reader", 0), ("ring", 0)], stopped)
+
+
+def _shared(tasks: Sequence[tuple[str, int]], stopped: Sequence[int]) -> None:
+    """Have processes do these, as many as there are cores, until something is in `stopped`."""
+    with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), _begin) as pool:
+        left = {pool.submit(_compile, task) for task in tasks}
+        try:
+            while left and not stopped:
+                done, left = wait(left, LOOK_S, FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+        finally:
+            for process in multiprocessing.active_children() if left else ():  # or it is waited for them, for minutes
+                process.terminate()
+
+
+def _begin() -> None:
+    """As one of them: it ends with who started it, who alone is told by Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tie()
+
+
+@contextmanager
+def _stoppable() -> Generator[Sequence[int]]:
+    """SIGTERM is noted, and ends this process as ever, but not before what the others share is taken away: Python would complain of it after the end."""
+    stopped: list[int] = []
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield stopped
+        return
+    signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if stopped:
+        gc.collect()  # it goes with the last that knows of it
+        signal.raise_signal(signal.SIGTERM)
 
 
 def load() -> None:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from records.store.manifest import NAME
 from tests.cli import DEMO, ROOT, balefire, lines, one, program, short, stored
+from tests.test_reload import somebody_else
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,50 @@ def test_a_settings_slip(tmp_path: Path) -> None:
     assert "stroe" in words
     assert "store" in words
     assert str(tmp_path / "b.toml") in words
+
+
+def test_a_home_of_nobody(tmp_path: Path) -> None:
+    (tmp_path / "b.toml").write_text('store = "~nobody-here/x"\n')
+    store, settings = ("--store", "~nobody-here/x"), ("--settings", tmp_path / "b.toml")
+    for words in (("alerts", *store), ("replay", DEMO, *store), ("doctor", "--record", "~nobody-here/x"), (*settings, "alerts")):
+        line = told(*words, status=2)
+        assert "~nobody-here/x" in line
+        assert "in full" in line
+    assert "~nobody-here/x" in one("doctor", *store, status=1)["checks"][-1]["advice"]
+
+
+def test_a_folder_that_may_not_be_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings are not passed over, for they may be meant to count; doctor says what else is not well."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "b.toml").touch()
+        closed = folder / "closed"
+        for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            monkeypatch.setenv(variable, str(closed))
+        settings, doctor = ("--settings", folder / "b.toml"), ("doctor", "--record", closed / "kept")
+        monkeypatch.setattr("sensors.engine.mode.is_warm", bool)  # this user's kernels are elsewhere
+        balefire(*settings, *doctor)  # what it imports may not be everybody's
+        closed.mkdir(mode=0)
+        try:
+            with somebody_else():
+                words = told("version", status=2)
+                assert str(closed / "balefire" / "balefire.toml") in words
+                assert "--settings" in words
+                assert str(closed / "balefire" / "store") in told(*settings, "alerts", status=2)
+                checks = {check["check"]: check["advice"] for check in one(*settings, *doctor, status=1)["checks"]}
+            assert str(closed / "balefire" / "accounts.json") in checks["door"]
+            assert f"nothing can be written at {closed}" in checks["record"]
+            assert str(closed / "balefire" / "store") in checks["store"]
+        finally:
+            closed.chmod(0o700)
+
+
+@pytest.mark.parametrize("command", ["watch", "serve"])
+def test_an_interface_that_there_is_not_is_said_before_anything_is_compiled(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)  # nor does anything listen by then
+    assert "There are: " in told(command, "nosuch0", "--store", tmp_path / "s", status=2)
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_rule_with_an_unknown_field(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def test_the_disk_of_the_recording_is_looked_at(tmp_path: Path, monkeypatch: pyt
     assert str(tmp_path / "file") in told(tmp_path / "file" / "kept")["advice"]
     monkeypatch.setattr("sensors.recording.FLOOR", 0)
     assert told(tmp_path / "kept")["well"]
+    (tmp_path / "00000001-20260101T000000.pcapng").symlink_to("/nowhere")
+    assert told(tmp_path)["well"], "a file of the ring may go meanwhile"
     monkeypatch.setattr("sensors.recording.FLOOR", 1 << 60)
     assert "nothing would be kept" in told(tmp_path / "kept")["advice"]
     assert not (tmp_path / "kept").exists(), "looking makes nothing"

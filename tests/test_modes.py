@@ -6,8 +6,10 @@ import ast
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,21 @@ def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
     again.close()
     rows["totals"] = [sensor.totals]
     return {name: f"{len(part)} {hashlib.sha256(repr(part).encode()).hexdigest()}" for name, part in rows.items()}
+
+
+def test_compiling_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither a process nor a complaint; it says that it began, for a pipe too."""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"} | {"XDG_CACHE_HOME": str(tmp_path)}
+    command = (sys.executable, "-m", "balefire", "warm")
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        assert "about two minutes" in process.stderr.readline()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(children.read_text().split()) < 2:  # what keeps account of what is shared, and one that compiles
+            time.sleep(0.05)
+        process.terminate()
+        out, problems = process.communicate(timeout=60)  # whoever lived on would hold the pipe
+    assert (process.returncode, out, problems) == (-signal.SIGTERM, "", "")
 
 
 def test_compiled_and_interpreted_say_the_same(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
+from sensors.indexing import unnoted
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
-from sensors.recording import Disk, Recording
+from sensors.recording import Disk, Recording, files
 from tests.require import need
 from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, stored, watching
 from tests.veth import ROOT, started, wires
@@ -82,6 +83,36 @@ def aged(file: Path, days: float) -> None:
     """It was written so long ago."""
     then = time.time() - days * 86400
     os.utime(file, (then, then))
+
+
+def test_what_is_no_file_or_goes_meanwhile_does_not_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that leads nowhere, a folder, and what somebody else takes away between a look and the next."""
+    link, folder, block = tmp_path / "00000001-20260101T000000.pcapng", tmp_path / "00000002-20260101T000000.pcapng", blocks(some(1))[0]
+    link.symlink_to("/nowhere")
+    folder.mkdir()
+    recording = Recording(tmp_path, head(), most=8_000, segment=2_000, floor=0, days=2)
+    for _ in range(100):
+        recording.write(block)
+        recording.flush()
+        assert recording.refused == ""
+    recording.close()
+    assert link.is_symlink()
+    assert folder.is_dir()
+    kept = files(tmp_path)
+    assert len(kept) >= 3, "what is no file takes no room"
+
+    def seen_before(_: Path) -> list[Path]:
+        return [tmp_path / "00000000-20260101T000000.pcapng", *kept]
+
+    monkeypatch.setattr("sensors.recording.files", seen_before)
+    monkeypatch.setattr("sensors.indexing.LEAST", 1)
+    assert unnoted(tmp_path) == kept[:-1]
+    recording = Recording(tmp_path, head(), most=1, floor=0, days=2)
+    recording.write(block)
+    recording.flush()
+    assert recording.refused == ""
+    recording.close()
+    assert not any(file.exists() for file in kept)
 
 
 def test_what_is_too_old_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

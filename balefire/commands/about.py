@@ -83,6 +83,8 @@ def warm(screen: Screen, as_json: bool) -> None:
     from sensors.engine import mode
 
     started = time.monotonic()
+    if not mode.is_warm():
+        screen.note(screen.say("cli.warming"))
     mode.warm()
     elapsed = round(time.monotonic() - started, 1)
     if as_json:

@@ -11,6 +11,7 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from records import scratch
 from records.errors import UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     oidc = Provider(**settings.oidc.model_dump()).environment()
     told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or ""), AWAITED: "" if users else str(settings.users_file())}
     told |= {ZONE: settings.reports.stated_zone(), DIRECTORY: settings.reports.directory}
-    told[RULES] = str(settings.rules.expanduser().absolute()) if settings.rules else ""
+    told[RULES] = str(expanded(settings.rules).absolute()) if settings.rules else ""
     told |= {LEDGER: str(settings.ledger.ledger_place()), DELIVERIES: str(settings.delivery.post_place())}
     told[SHIFTS] = json.dumps(settings.shifts)
     told |= {REGIMES: json.dumps(settings.duties.regimes), OPERATOR: settings.duties.operator, UNIT: settings.duties.unit}

@@ -11,6 +11,7 @@ import click
 from balefire.command import HELP, speaks
 from balefire.commands.key import ledger_of
 from records.errors import UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _file(screen: Screen, file: Path | None) -> Path:
     """The file of ways."""
     if not file and not screen.settings.delivery.file:
         raise UsageError("deliver.no_ways")
-    return file or Path(screen.settings.delivery.file).expanduser()
+    return file or expanded(screen.settings.delivery.file)
 
 
 def _known(screen: Screen, file: Path | None) -> dict[str, Way]:

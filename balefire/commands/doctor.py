@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from balefire.command import HELP, keeps, opened, speaks
+from balefire.command import HELP, keeps, named, opened, speaks
 from records.errors import BalefireError, StoreError, UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def _door(screen: Screen) -> Check:
     from records.store.examining import Check
 
     try:
-        listened(screen.settings.dashboard.address, accounts(screen.settings))
+        with named():
+            listened(screen.settings.dashboard.address, accounts(screen.settings))
     except UsageError as error:
         return Check("door", False, {"problem": error.text(screen.language)})
     return Check("door", True)
@@ -112,19 +114,19 @@ def _door(screen: Screen) -> Check:
 
 def _place(where: Path) -> Path:
     """The directory, or the next one above it that is there already."""
-    return next(each for each in (where, *where.parents) if each.exists())
+    return next(each for each in (where, *where.parents) if os.path.exists(each))  # noqa: PTH110 - Path's raises where one may not look
 
 
 def _recording(folder: Path) -> Check:
     """Would what comes be kept there: may it be written, and has the disk more than is to stay free, what was recorded before counted in?"""
     from records.store.examining import Check
-    from sensors.recording import FLOOR, SEGMENT
+    from sensors.recording import FLOOR, SEGMENT, files, octets
 
-    place = _place(folder.expanduser().absolute())
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    place = _place(expanded(folder).absolute())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         return Check("record", False, {"how": "denied", "path": place})
     space = os.statvfs(place)
-    free = space.f_bavail * space.f_frsize + sum(file.stat().st_size for file in folder.expanduser().glob("*.pcapng"))
+    free = space.f_bavail * space.f_frsize + sum(map(octets, files(expanded(folder))))
     return Check("record", free > FLOOR + SEGMENT, {"how": "little", "path": place, "mib": free >> 20, "floor": FLOOR + SEGMENT >> 20})
 
 
@@ -132,14 +134,14 @@ def _store(screen: Screen) -> Iterator[Check]:
     """The store, where it is there already; one that does not answer is one thing that is not well among the others."""
     from records.store.examining import LEAST_FREE, Check, checks_left
 
-    where = Path(screen.store).expanduser()
     remote = "://" in screen.store
-    if not remote and not where.exists():
-        place = _place(where.resolve())
-        space = os.statvfs(place)
-        yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})
-        return
     try:
+        with named():
+            if not remote and not (where := expanded(screen.store)).exists():
+                place = _place(where.resolve())
+                space = os.statvfs(place)
+                yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})
+                return
         yield from _stored(screen)
     except BalefireError as error:
         yield Check("store", False, {"problem": error.text(screen.language)})

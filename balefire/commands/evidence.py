@@ -14,6 +14,7 @@ import click
 from balefire.command import HELP, keeps, opened, slices, speaks
 from balefire.screen import OutputError
 from records.errors import UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
     if output != STDOUT and any(_same(output, capture.path) for capture in captures or ()):
         raise UsageError("evidence.own_source", file=output)
     choose(sum(capture.size for capture in captures or ()))
-    store = opened(screen) if identity or captures is None or Path(screen.store).expanduser().exists() else None
+    store = opened(screen) if identity or captures is None or expanded(screen.store).exists() else None
     try:
         found, taken = _asked(screen, store, identity, captures, asked)
         summary = _write(screen, taken, found, output, force)

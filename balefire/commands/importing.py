@@ -12,6 +12,7 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from records.addresses import is_mac
 from records.errors import StoreError, UsageError
+from records.homes import expanded
 from records.plant import KINDS
 from records.wording import say
 
@@ -113,7 +114,7 @@ def _made(screen: Screen) -> Store:
     """The store, which may be new: a plant may be listed before anything is seen."""
     from records.store import open_store
 
-    if "://" not in screen.store and not Path(screen.store).expanduser().exists():
+    if "://" not in screen.store and not expanded(screen.store).exists():
         open_store(screen.store, write=True).close()
         screen.note(screen.say("cli.import.made", path=screen.store))
     return opened(screen)

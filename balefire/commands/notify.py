@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from records.errors import StoreError, UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def notify(screen: Screen, every: int | None, as_json: bool) -> None:
     wanted = screen.settings.notification
     if not wanted.addresses:
         raise UsageError("notify.unset")
-    notifier = Notifier(screen.settings.delivery.post_place(), _wish(screen), screen.language, targets(Path(wanted.addresses).expanduser()))
+    notifier = Notifier(screen.settings.delivery.post_place(), _wish(screen), screen.language, targets(expanded(wanted.addresses)))
 
     def look() -> dict[str, int]:
         try:

@@ -16,6 +16,7 @@ from balefire.command import HELP, keeps, opened, slices, speaks
 from balefire.commands.evidence import gone_words
 from balefire.screen import clean
 from records.errors import UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _slice(screen: Screen, subject: str | None, there: bool, asked: dict[str, An
     from records.plant import KeptPlant
     from sensors.sources.pcap import find
 
-    store = opened(screen) if not there or Path(screen.store).expanduser().exists() else None
+    store = opened(screen) if not there or expanded(screen.store).exists() else None
     with closing(store) if store else nullcontext():
         plant = KeptPlant(store).plant if store else None
         selection = selected(store, asked)

@@ -24,7 +24,7 @@ from uuid import uuid4
 import click
 
 from balefire.command import HELP, Globals, keeps, speaks
-from balefire.commands.watch import Heard, begun, failure, listens, reads_again, told_of, words
+from balefire.commands.watch import Heard, begun, check_there, failure, listens, reads_again, told_of, words
 from records import scratch
 from records.errors import StoreError, UsageError
 from records.wording import say
@@ -62,6 +62,7 @@ def serve(
     **how: Any,
 ) -> None:
     """Keep them running until SIGINT or SIGTERM."""
+    check_there(interfaces)
     forgo(*OPENING)  # it, too: nothing that it starts gets more than what listens
     from records.store import open_store
     from records.store.contract import AWAY

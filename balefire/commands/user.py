@@ -11,6 +11,7 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from dashboards.access.roles import ROLES
 from records.errors import BalefireError, UsageError
+from records.homes import expanded
 from records.secret import first_line
 from records.wording import say
 
@@ -67,7 +68,7 @@ def _entered(screen: Screen, action: str, before: Account | None, after: Account
     """Into the audit trail, after the fact: who has to be kept out is, also where the store is away; that is said."""
     from records.store.contract import Change
 
-    if "://" not in screen.store and not Path(screen.store).expanduser().exists():
+    if "://" not in screen.store and not expanded(screen.store).exists():
         screen.note(screen.say("cli.user.no_trail", store=screen.store))
         return
     was, now = ({"role": each.role} if each else None for each in (before, after))

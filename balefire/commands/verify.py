@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from records.errors import UsageError
+from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from balefire.screen import Screen
     from reports.ledger import Receipt
     from reports.verifying import Verdict
@@ -28,8 +30,8 @@ def verify(screen: Screen, path: str | None, seals: tuple[str, ...], keys: tuple
     """Check what was released (a file, or a folder with entries of a ledger), else the audit trail of a store."""
     from reports.verifying import is_ledger
 
-    if path and "://" not in path and is_ledger(Path(path).expanduser()):
-        _released(screen, Path(path).expanduser(), seals, keys, some, as_json)
+    if path and "://" not in path and is_ledger(expanded(path)):
+        _released(screen, expanded(path), seals, keys, some, as_json)
     elif keys or some:
         raise UsageError("ledger.nothing", path=path or screen.store)
     else:

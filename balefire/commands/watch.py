@@ -21,6 +21,7 @@ from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
 from records import scratch
 from records.errors import InputError, UsageError
+from records.homes import expanded
 from records.wording import say
 from sensors.faces import own
 from sensors.rights import ALONE, forgo
@@ -84,6 +85,7 @@ def watch(
         _judge(screen, as_json, door, interfaces, plan)
         return
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
+    check_there(interfaces)
     with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
@@ -108,6 +110,20 @@ def watch(
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
+
+
+def check_there(places: Iterable[str]) -> None:
+    """Raises UsageError for an interface that there is not: what listens finds that out only when all is compiled, minutes later."""
+    if sys.platform != "linux":
+        return
+    from sensors.sources.packetsocket import index_of
+
+    for place in places:
+        if not leads_elsewhere(place):
+            try:
+                index_of(place)
+            except InputError as error:
+                raise UsageError(error.key, **error.values) from None
 
 
 def reads_again(places: Iterable[str]) -> bool:
@@ -138,12 +154,12 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
 
 
 def words(**given: Any) -> list[str]:
-    """Options and what they are given, as words of a command line; those that are given nothing are left out."""
+    """Options and what they are given, as words of a command line; those that are given nothing are left out, and what ~ stands for is written out."""
     told: list[str] = []
     for name, value in given.items():
         option = f"--{name.replace('_', '-')}"
         each = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
-        told += [word for one in each if one for word in ((option,) if one is True else (option, str(one)))]
+        told += [word for one in each if one for word in ((option,) if one is True else (option, str(expanded(one) if isinstance(one, Path) else one)))]
     return told
 
 
@@ -168,7 +184,7 @@ def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         return
     if not mode.is_warm():
-        screen.note(screen.say("cli.watch.warming"))
+        screen.note(screen.say("cli.warming"))
         mode.warm()
     from sensors import warming
 

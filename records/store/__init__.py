@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from records.errors import UsageError
+from records.homes import expanded
 
 if TYPE_CHECKING:
     from records.store.contract import Store
@@ -25,4 +25,4 @@ def open_store(where: str, write: bool = False, period: str = "day", beside: boo
         raise UsageError("store.scheme", where=where)
     from records.store.embedded import EmbeddedStore  # DuckDB is slow to import, and only stores need it
 
-    return EmbeddedStore(Path(where).expanduser(), write, beside)
+    return EmbeddedStore(expanded(where), write, beside)

@@ -19,12 +19,12 @@ import re
 from contextlib import suppress
 from dataclasses import fields
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from records.errors import StoreError
+from records.homes import expanded
 from records.model import Batch, Evidence
 from records.schema import TABLES
 from records.store.columns import conform
@@ -34,6 +34,7 @@ from records.store.rows import asset_from, asset_row, finding_from, finding_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from records.model import Alert
 
@@ -59,7 +60,7 @@ def places_of(prefix: str) -> list[Path]:
 def _above() -> Path:
     import platformdirs
 
-    return Path(os.environ.get("BALEFIRE_SPOOL") or platformdirs.user_data_path("balefire") / "spool").expanduser()
+    return expanded(os.environ.get("BALEFIRE_SPOOL") or platformdirs.user_data_path("balefire") / "spool")
 
 
 class Spool:

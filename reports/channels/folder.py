@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import UsageError
+from records.homes import expanded
 from reports.channel import Channel, LaterError
 from reports.ledger import digest
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
     """Put what is not there yet; doing it twice changes nothing. Raises UsageError where another entry has its place."""
     del settings, doubtful
-    folder, entry = Path(parcel.to).expanduser(), parcel.files[0]
+    folder, entry = expanded(parcel.to), parcel.files[0]
     at = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
