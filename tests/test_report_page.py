@@ -62,7 +62,7 @@ def test_one_is_made_shown_and_listed(own: Path, monkeypatch: pytest.MonkeyPatch
     assert about["text"] == say("report.title.daily", language)
     assert "href" not in about, "the one that is shown"
     assert say("dashboard.reports.made", language).partition("{")[0] in about["sub"], "when it was made"
-    assert site == say("dashboard.reports.all_sites", language)
+    assert site["text"] == say("dashboard.reports.all_sites", language)
     assert index["text"] == f"{head['index']:.1f}"
     paper = drawn(page, "paper")["html"]
     assert say("report.unseen.front", language) in paper

@@ -20,10 +20,14 @@ def token() -> str:
     return str(st.context.cookies.get(COOKIE) or "")
 
 
-def visitor(known_by: str | None = None) -> Visitor | None:
-    """Who it is, looking at a page or `known_by` their token; None where the session has ended."""
+def visitor() -> Visitor | None:
+    """Who it is; None where the session has ended."""
+    return _known_by(token())
+
+
+def _known_by(one: str) -> Visitor | None:
     desk = access()
-    return ANYBODY if desk is None else desk.find(token() if known_by is None else known_by)
+    return ANYBODY if desk is None else desk.find(one)
 
 
 def may(right: str) -> bool:
@@ -33,8 +37,8 @@ def may(right: str) -> bool:
 
 
 def demand(right: str, known_by: str | None = None) -> None:
-    """Go on only with this right. Raises DeniedError."""
-    seen = visitor(known_by)
+    """Go on only with this right, of whoever looks or has this token. Raises DeniedError."""
+    seen = visitor() if known_by is None else _known_by(known_by)
     if seen is None:
         raise DeniedError("access.ended")
     if not seen.may(right):
