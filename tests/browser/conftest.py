@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.visiting import Visit, chromium, fresh, paging
-
-expect.set_options(timeout=20_000)  # ms; the usual five are too few on a machine that does other work besides
 
 
 @pytest.fixture(scope="module")
