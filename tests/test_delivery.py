@@ -186,10 +186,10 @@ def test_a_mail_is_taken_whole_and_verifies_at_the_receivers(post: Post, entry: 
             post.add(ledger.path(ledger.release(key, document, [], by="ada", time=WHEN, kind=kind).number), way, clock())
         assert post.run({"desk": way}, clock) == {"sent": 2}
     (to, content), (_to, warning), *others = box.taken
-    assert [email.message_from_bytes(each, policy=email.policy.default)["Subject"] for _to, each in others] == [
+    assert {email.message_from_bytes(each, policy=email.policy.default)["Subject"] for _to, each in others} == {
         "Weekly security report · 网络安全周报 · North Harbour, Linghe, … · 2026-11-02 – 2026-11-08 (000004.json)",
         "First report to the provincial cyberspace office · 初次报告（报省级网信部门） · 66322c771016 (000005.json)",
-    ]
+    }
     warned = email.message_from_bytes(warning, policy=email.policy.default)
     assert warned["Subject"] == "Cyber security warning ▲ orange · 网络安全预警 ▲ 橙色 · X \\u202eevil (000003.json)"
     kinds = [part.get_content_type() for part in cast("Any", warned).iter_attachments()]

@@ -44,7 +44,9 @@ def _typed(screen: Screen, file: Path | None) -> str:
             return first_line(file)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("access.password_file", file=file, problem=error) from error
-    if not sys.stdin.isatty():  # there Python would warn of echo, or ask at another terminal
+    if not sys.stdin.isatty():  # there a prompt would warn of echo, or ask at another terminal
+        if line := sys.stdin.readline().rstrip("\r\n"):
+            return line
         raise UsageError("access.typed")
     return str(click.prompt(screen.say("cli.user.password"), hide_input=True, confirmation_prompt=screen.say("cli.user.again"), err=True))
 
