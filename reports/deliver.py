@@ -246,8 +246,8 @@ def _title(entry: Entry) -> str:
         return " · ".join((*words, title))
     if kind == "duty" and (duty := duty_of(str(told.get("duty")))):
         return " · ".join((duty.title.en, duty.title.zh, clean(told["case"])))
-    if told.get("period") in KINDS:
-        sites = [told["site"]] if told["site"] else [each["site"] for each in told["sites"]]
+    if told.get("period") in KINDS and {"first_day", "until_local"} <= told.keys():
+        sites = [told["site"]] if told.get("site") else [each["site"] for each in told.get("sites", ())]
         named = clean(", ".join([*sites[:SITES], *(["…"] * (len(sites) > SITES))]))
         last = datetime.fromisoformat(told["until_local"]) - timedelta(seconds=1)
         days = dict.fromkeys((told["first_day"], str(last.date())))
