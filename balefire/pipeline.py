@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
-
-import pyarrow as pa
-import pyarrow.compute
 
 from balefire.absence import Absence
 from balefire.ahead import ahead, due_of
@@ -22,9 +18,9 @@ from balefire.naming import Names
 from balefire.outbox import Outbox
 from balefire.resuming import Resuming
 from balefire.ruling import LOOK_S, Ruling
-from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
 from balefire.telling import Telling
+from balefire.waiting import Waiting, earliest, pieces
 from detectors import alerts, forgetting
 from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
@@ -38,7 +34,7 @@ from detectors.suppressing import known_activities
 from detectors.suppressions import mark
 from records.errors import BalefireError, InputError, StoreError
 from records.lean import peak_kib
-from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
+from records.model import SEVERITIES, Alert, Asset, Batch, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
 from records.store.columns import newest_in
@@ -50,66 +46,19 @@ from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
+    from balefire.plan import Plan
     from detectors.detector import Detector
     from records.store.contract import Store, Written
     from sensors.sources.again import Marks
     from sensors.sources.pcap import Capture
 
-compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 1_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 20_000  # activities at a time: as many as the engine lets go at once …
 FLOODED_ROWS: Final = 1_000  # … and where nearly every one of them may be a finding
 MOST_ALERTS: Final = 1_000  # that are told one by one
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
-
-    `criticality` tells what devices matter to the plant, by address or network; `keep` how much is kept of the packets of findings,
-    `dissect` what tshark may take to name what is not understood. `resume`: detectors go on where those of this observer stopped before.
-    """
-
-    captures: Sequence[Capture]
-    learn: Sequence[Capture] = ()
-    observer: str | None = None
-    site: str | None = None
-    rules: tuple[Path, ...] = ()
-    criticality: Mapping[str, str] = field(default_factory=dict[str, str])
-    language: str = "en"
-    keep: Keep = field(default_factory=Keep)
-    dissect: Dissect = field(default_factory=Dissect)
-    resume: bool = False
-
-    def observer_of(self, capture: Capture) -> str:
-        """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""
-        return self.observer or f"capture-{capture.sha256[:12]}"
-
-    def identity(self) -> str:
-        """The same inputs under the same names have the same identity, wherever the files lie."""
-        parts = [self.observer or "", self.site or "", *(c.sha256 for c in self.captures), "learn", *(c.sha256 for c in self.learn)]
-        return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-
-
-@dataclass(slots=True)
-class Waiting:
-    """What the next commit will hold."""
-
-    batches: list[Batch] = field(default_factory=list[Batch])
-    findings: list[Finding] = field(default_factory=list[Finding])
-
-    def rows(self) -> int:
-        """Rows that wait."""
-        return sum(batch.activities.num_rows + batch.points.num_rows for batch in self.batches)
-
-    def batch(self) -> Batch:
-        """All of them as one."""
-        each = self.batches or [Batch()]
-        return Batch(*(pa.concat_tables([getattr(batch, name) for batch in each]) for name in ("activities", "points", "coverage")))
 
 
 class Replay:
@@ -353,7 +302,7 @@ class Replay:
         self.names.hear(last)
         batch = waiting.batch()
         batch = replace(batch, coverage=self.names.labelled(batch.coverage))
-        state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
+        state = ruling.state(earliest(batch) if self._newest is None else self._newest)
         times = [self._newest, newest_in(batch)]
         self._newest = max((moment for moment in times if moment is not None), default=None)
         if (let_go := forgetting.kept(chain.from_iterable(self._judging.values()))) != self._let_go:
@@ -432,22 +381,6 @@ class Replay:
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round((peak_kib() + self._apart_kib) / 1024, 1),
         }
-
-
-def pieces(batch: Batch, rows: Callable[[], int]) -> Iterator[Batch]:
-    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found. `rows`: of the next one."""
-    at = 0
-    while at == 0 or at < batch.activities.num_rows:
-        part = batch.activities.slice(at, rows())
-        at += max(part.num_rows, 1)
-        yield Batch(part) if at < batch.activities.num_rows else Batch(part, batch.points, batch.coverage)  # that tells that all is there
-
-
-def _earliest(batch: Batch) -> int | None:
-    """When the first thing in it was seen; where nothing was, when listening began."""
-    seen = [table.column("@timestamp").cast(pa.int64()) for table in (batch.activities, batch.points, batch.coverage)]
-    firsts = [compute.min(times).as_py() for times in (seen if not any(map(len, seen[:2])) else seen[:2]) if len(times)]
-    return min(firsts, default=None)
 
 
 def _same(capture: Capture, earlier: Sequence[Capture]) -> Capture | None:

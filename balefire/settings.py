@@ -387,13 +387,11 @@ def _span(section: type[BaseModel], name: str) -> str:
 
 
 _OWN_WORDS: Final = {
-    "shifts": '["06:00", "14:00", "22:00"]',
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
-    "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
+    "shifts": '["06:00", "14:00", "22:00"]', "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
     "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.sites": '"North Harbour" = ["daily" | "weekly" | "monthly" | "quarterly", …]',
-    "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
-    "ledger.public": '["64 hex", …]',
+    "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]', "ledger.public": '["64 hex", …]',
     "duties.receivers": '"plant 2" = ["li.wei", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {

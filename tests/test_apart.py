@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from balefire.pipeline import Plan, Replay
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from records.query import Query
 from records.store import open_store
 from sensors import apart

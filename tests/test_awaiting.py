@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from balefire import awaiting
-from balefire.pipeline import Plan, Replay
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from balefire.screen import Screen
 from balefire.settings import Settings
 from records.errors import StoreError, UsageError

@@ -6,7 +6,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from balefire.covering import tell_coverage
-from balefire.pipeline import Plan, Replay
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from balefire.screen import Screen
 from balefire.settings import Settings
 from balefire.summary import forgotten_lines

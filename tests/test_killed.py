@@ -17,8 +17,10 @@ import pytest
 
 from balefire import ahead
 from balefire.absence import Absence
-from balefire.pipeline import Plan, Replay, pieces
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from balefire.times import shown
+from balefire.waiting import pieces
 from records.model import Batch
 from records.query import Query
 from records.store import open_store

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from balefire.outbox import Outbox
-from balefire.pipeline import Plan, Replay
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from balefire.telling import Telling
 from records.errors import StoreError
 from records.query import Query

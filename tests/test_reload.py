@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from balefire import ruling
-from balefire.pipeline import Plan, Replay
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from balefire.ruling import Ruling
 from balefire.times import shown
 from detectors.rulebook import versions

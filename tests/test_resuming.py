@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from balefire import resuming
-from balefire.pipeline import Plan, Replay
+from balefire.pipeline import Replay
+from balefire.plan import Plan
 from balefire.resuming import Resuming
 from detectors.discovery import detectors
 from records.model import Batch

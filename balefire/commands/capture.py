@@ -183,7 +183,8 @@ def taken_in(
     """Take captures into the store (`held`: it is open to write), then tell machines the summary, or people what it means. `raised` is told of new alerts at
     once, and whether they are stored yet. What goes on without end keeps house meanwhile, unless somebody else does.
     """
-    from balefire.pipeline import Plan, Replay
+    from balefire.pipeline import Replay
+    from balefire.plan import Plan
     from balefire.schedule import housekeeping
     from balefire.summary import tell
     from records.store import open_store

@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from time import process_time
 from typing import TYPE_CHECKING, Final
 
-from balefire.pipeline import JUDGED_ROWS, pieces
+from balefire.pipeline import JUDGED_ROWS
+from balefire.waiting import pieces
 from detectors.discovery import detectors
 from tests.evaluate.judging import batches
 
