@@ -268,7 +268,7 @@ def test_an_attack_in_a_browser(replayed: tuple[list[str], list[Any]], tmp_path:
         hidden(visit, "anna")
         visit.page.get_by_text("Log out").click()
         refused(visit, alert)
-    assert [row["action"] for row in lines("audit", "--store", place)] == ["acknowledge", "close", "suppress"]
+    assert [row["action"] for row in lines("audit", "--store", place)] == ["login", "acknowledge", "close", "suppress", "logout", "login"]
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
