@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from records.nesting import iso
 from records.wording import say
 from reports.dutybook import duties
-from reports.forming import form
+from reports.forming import Unit, form
 from reports.obliging import all_due
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def view(store: Store, agency: str, unit: str, language: str, now: int) -> list[
     told: list[dict[str, Any]] = []
     for due in all_due(store):
         if agency in due.duty.agencies and due.row["status"] != "waived":
-            said = form(store, due, unit, language) if due.row["status"] == "released" else {}
+            said = form(store, due, Unit(unit, language)) if due.row["status"] == "released" else {}
             shown = {each.id: said.pop(each.id) for each in due.duty.fields if each.id in said} | said  # in the law's order; last what its form asks no more
             head = {
                 "id": due.row["id"],

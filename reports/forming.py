@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from detectors.lifecycle import LONGEST
 from records.errors import UsageError
-from records.nesting import iso
+from records.formats import Clock
 from records.wording import say
 from reports.dutybook import YEAR, class_named
 from reports.dutyrows import written, year_of
 from reports.everything import every_row
+from reports.periods import zone_of
 from reports.supplementing import told_before
 
 if TYPE_CHECKING:
@@ -20,7 +22,21 @@ if TYPE_CHECKING:
     from reports.obliging import Due
 
 
-def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Who reports: its name, its language, and the zone of the clock that it tells times by."""
+
+    name: str
+    language: str
+    zone: str = "UTC"
+
+    @property
+    def clock(self) -> Clock:
+        """Its clock."""
+        return Clock(zone_of(self.zone), self.language)
+
+
+def form(store: Store, due: Due, unit: Unit) -> dict[str, str]:
     """The form of a duty: the level and class as decided, what people filled in, else what the alert knows, else nothing; once released, what was released.
 
     What was told before is not said again in a supplement, unless somebody writes it anew.
@@ -28,29 +44,29 @@ def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     filled = written(due.row)
     if due.row["status"] == "released":
         return filled
-    known = _prefilled(store, due, unit, language)
+    known = _prefilled(store, due, unit)
     return {each.id: (not each.decided and filled.get(each.id)) or ("" if each.person else known[each.id]) for each in due.duty.fields}
 
 
-def suggestions(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+def suggestions(store: Store, due: Due, unit: Unit) -> dict[str, str]:
     """What the alert suggests for fields of a person that nobody wrote into: nothing of it counts until somebody takes it over (`obliging.fill`)."""
     filled = written(due.row)
     if not due.open:
         return {}
-    known = _prefilled(store, due, unit, language)
+    known = _prefilled(store, due, unit)
     return {each.id: known[each.id] for each in due.duty.fields if each.person and known[each.id] and not filled.get(each.id)}
 
 
-def taken_over(store: Store, due: Due, unit: str, language: str, fields: Iterable[str]) -> dict[str, str]:
+def taken_over(store: Store, due: Due, unit: Unit, fields: Iterable[str]) -> dict[str, str]:
     """What the alert suggests for these fields, as values to be filled in. Raises UsageError for one of which it suggests nothing."""
-    known = suggestions(store, due, unit, language)
+    known = suggestions(store, due, unit)
     if wrong := [each for each in fields if each not in known]:
         raise UsageError("duty.no_suggestion", field=", ".join(wrong), known=", ".join(known) or "–")
     return {each: known[each] for each in fields}
 
 
-def _prefilled(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
-    facts = _facts(store, due, unit, language)
+def _prefilled(store: Store, due: Due, unit: Unit) -> dict[str, str]:
+    facts = _facts(store, due, unit)
     before = told_before(store, due) if due.duty.supplements else {}
     return {
         each.id: "" if before.get(each.id) and not each.decided else "\n".join(facts[source] for source in each.sources if facts.get(source))[:LONGEST]
@@ -58,36 +74,38 @@ def _prefilled(store: Store, due: Due, unit: str, language: str) -> dict[str, st
     }
 
 
-def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+def _facts(store: Store, due: Due, unit: Unit) -> dict[str, str]:
+    clock, language = unit.clock, unit.language
     alert = store.get("alert", due.row["alert"]) or {}
     grading = store.get("grading", due.row["alert"]) or {}
     finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
     assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
     said = every_row(store, "audit", f"table:alert AND note:* AND subject:{due.row['alert']}") if due.row["alert"] else []
-    notes = [f"{iso(row['time'])[:16]} {row['note']}" for row in said]  # not who said it: agencies are told nothing of people of the plant
+    notes = [f"{clock.stamp(row['time'])} {row['note']}" for row in said]  # not who said it: agencies are told nothing of people of the plant
     peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
     return {
-        "unit": unit, "site": str(finding.get("observer.site") or ""),
-        "first": say("duty.first", language, time=iso(alert["first"])[:19]) if alert else "",
-        "confirmed": say("duty.confirmed", language, time=iso(due.row["confirmed"])[:19]),
+        "unit": unit.name, "site": str(finding.get("observer.site") or ""),
+        "first": say("duty.first", language, time=clock.stamp(alert["first"])) if alert else "",
+        "confirmed": say("duty.confirmed", language, time=clock.stamp(due.row["confirmed"])),
         "class": class_named(str(grading.get("class", "")), language),
         "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
         "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
         "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),
-        "year": str(due.year), "incidents": _incidents(store, due, language) if due.duty.start == YEAR else "",
+        "year": str(due.year), "incidents": _incidents(store, due, unit) if due.duty.start == YEAR else "",
         "evidence": say("duty.evidence", language, id=finding["id"]) if finding and store.get("evidence", finding["id"]) else "",
     }  # fmt: skip
 
 
-def _incidents(store: Store, due: Due, language: str) -> str:
+def _incidents(store: Store, due: Due, unit: Unit) -> str:
     """The incidents of its year that a yearly report tells of, a line each."""
     told: list[str] = []
+    clock, language = unit.clock, unit.language
     for grading in sorted(every_row(store, "grading"), key=lambda row: (row["confirmed"], row["id"])):
         if due.duty.applies(grading["graded"], grading["class"], grading["operator"]) and year_of(grading["confirmed"]) == due.year:
             alert = store.get("alert", grading["id"]) or {}
-            handled = say("duty.handled", language, time=iso(grading["handled"])[:16]) if grading["handled"] else say("duty.unhandled", language)
+            handled = say("duty.handled", language, time=clock.stamp(grading["handled"])) if grading["handled"] else say("duty.unhandled", language)
             words = {"title": alert.get(f"title.{language}") or grading["id"], "what": class_named(grading["class"], language), "handled": handled}
-            words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": iso(grading["confirmed"])[:16]}
+            words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": clock.stamp(grading["confirmed"])}
             told.append(say("duty.incident", language, **words))
     shown = told or [say("duty.no_incident", language, year=due.year)]
     while len("\n".join(shown)) > LONGEST:  # a field holds no more; what does not fit is said, never cut unseen

@@ -11,7 +11,7 @@ from records.nesting import iso
 from records.visible import unsteered
 from records.wording import say
 from reports import canonical, requesting
-from reports.forming import form
+from reports.forming import Unit, form
 from reports.pages import write_pages as write
 from reports.periods import zone_of
 from reports.printing import page_of, pdf
@@ -42,7 +42,7 @@ def document(store: Store, due: Due, unit: str, language: str, zone: str) -> Row
         "level": grading.get("graded"), "class": grading.get("class"), "class_code_verified": False,
         "clock_started": iso(due.since) if due.since else None, "due": iso(due.due) if due.due else None,
         "language": language, "zone": zone, "unit": unit, "receivers": due.duty.told(language), "basis": due.duty.origin(language),
-        "form": {field: unsteered(text) for field, text in form(store, due, unit, language).items()}, "fields": [each.id for each in due.duty.fields],
+        "form": {field: unsteered(text) for field, text in form(store, due, Unit(unit, language, zone)).items()}, "fields": [each.id for each in due.duty.fields],
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip
     if due.duty.supplements:

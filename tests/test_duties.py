@@ -344,7 +344,7 @@ def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_relea
     obliging.release(store, older, ledger, key, "W", "en", "ada", time.time_ns())
     document = ledger.read(2).body["document"]
     assert (document["level"], document["form"]["level"]) == ("major", "major")
-    form = forming.form(store, due_of(store, "cn-incident/first"), "W", "en")
+    form = forming.form(store, due_of(store, "cn-incident/first"), forming.Unit("W", "en"))
     for level, code, contested in (
         ("major", "DSDATAALTER", False),
         ("considerable", "DSDATAALTER", True),
@@ -384,12 +384,14 @@ def test_clocks_start_however_many_alerts_were_closed_before(opener: Callable[[b
 def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
     due = due_of(store, "cn-incident/first")
-    told = forming.form(store, due, "Water works", "zh")
+    told = forming.form(store, due, forming.Unit("Water works", "zh"))
     assert told["unit"] == "Water works"
+    local = forming.form(store, due, forming.Unit("Water works", "zh", "Asia/Shanghai"))["found"]
+    assert [line.split()[-1] for line in local.splitlines()] == ["UTC+8", "UTC+8"], "by the clock of who reports"
     assert told["class"] == "数据篡改事件（代码 DSDATAALTER 为厂商写法，未核实）"
     assert told["level"] == "较大"
     assert (told["measures"], told["impact"], told["place"]) == ("", "", ""), "a person says what was done"
-    suggested = forming.suggestions(store, due, "Water works", "zh")
+    suggested = forming.suggestions(store, due, forming.Unit("Water works", "zh"))
     assert set(suggested) == {"impact", "measures", "cause"}
     assert suggested["measures"].endswith(" isolated the station"), "and nobody's name goes with it"
     assert "10.0.0.9 → 10.0.0.5" in told["leads"]
@@ -397,10 +399,10 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
         obliging.release(store, due, ledger, key, "Water works", "zh", "ada", time.time_ns())
     assert "place, impact, measures." in missing.value.text("en")
     with pytest.raises(UsageError, match="Nothing is suggested for place"):
-        forming.taken_over(store, due, "Water works", "zh", ("place",))
-    taken = forming.taken_over(store, due, "Water works", "zh", ("impact",))
+        forming.taken_over(store, due, forming.Unit("Water works", "zh"), ("place",))
+    taken = forming.taken_over(store, due, forming.Unit("Water works", "zh"), ("impact",))
     obliging.fill(store, due, {"place": "pumping station", "measures": "cut off"} | taken, "bo")
-    assert set(forming.suggestions(store, due_of(store, "cn-incident/first"), "Water works", "zh")) == {"cause"}
+    assert set(forming.suggestions(store, due_of(store, "cn-incident/first"), forming.Unit("Water works", "zh"))) == {"cause"}
     with pytest.raises(ConflictError):
         obliging.fill(store, due, {"place": "elsewhere"}, "eve")
     with pytest.raises(UsageError):
@@ -408,7 +410,7 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     with pytest.raises(UsageError, match="written into “impact” has 70000 characters"):
         obliging.fill(store, due_of(store, "cn-incident/first"), {"impact": "x" * 70_000}, "bo")
     obliging.fill(store, due_of(store, "cn-incident/first"), {"measures": " ", "place": ""}, "bo")
-    emptied = forming.form(store, due_of(store, "cn-incident/first"), "Water works", "zh")
+    emptied = forming.form(store, due_of(store, "cn-incident/first"), forming.Unit("Water works", "zh"))
     assert (emptied["measures"], emptied["place"]) == (told["measures"], ""), "what is emptied is what the alert knows again, or nothing"
     obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "pumping station", "measures": "cut off"}, "bo")
     receipt = obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
@@ -436,7 +438,7 @@ def test_what_follows_a_release_is_a_supplement_with_what_is_new_alone(store: St
     first = release("cn-incident/first")
     due = due_of(store, "cn-incident/first-supplement")
     assert (due.open, due.since, due.due) == (True, due_of(store, "cn-incident/first").row["released"], None)
-    told = forming.form(store, due, "W", "en")
+    told = forming.form(store, due, forming.Unit("W", "en"))
     assert (told["place"], told["trend"], told["cause"], told["planned"]) == ("", "", "", ""), "what was told is not said again"
     with pytest.raises(UsageError, match="says nothing that was not told"):
         release("cn-incident/first-supplement")
@@ -491,7 +493,7 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
     year = datetime.now(UTC).year
     assert (due.case, due.row["alert"], due.left(time.time_ns(), "en")) == (str(year), "", "starts when the year ends")
     assert due.since == int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()) * SECOND
-    told = forming.form(store, due, "W", "en")
+    told = forming.form(store, due, forming.Unit("W", "en"))
     assert told["year"] == str(year)
     assert [line.partition(" (")[2].partition(",")[0] for line in told["incidents"].splitlines()] == ["considerable", "general"]
     assert told["incidents"].count("handling goes on") == 2
@@ -716,7 +718,7 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     assert re.search({"en": r"issued .* 12:00 .* signed for .* 12:30", "zh": r"已发布 .*12:00.*已签收 .*12:30"}[language], shown)
     monkeypatch.setenv("BALEFIRE_USER", "ada")
     page, due = opened("duties", where, monkeypatch, lang=language), next(each for each in obliging.all_due(store) if each.open)
-    suggested = forming.suggestions(store, due, "", language)
+    suggested = forming.suggestions(store, due, forming.Unit("", language))
     assert f"{say('duty.suggestion', language)} {suggested['impact']}" in sent(page)
     page.text_area(key=f"field_{due.row['id']}_data").set_value("set points\nof pump 3").run()
     page.multiselect(key=f"accept_{due.row['id']}").set_value(["cause"]).run()

@@ -14,7 +14,7 @@ from records.store.contract import Commit
 from records.wording import say
 from reports import obliging
 from reports.everything import every_row
-from reports.forming import form
+from reports.forming import Unit, form
 from reports.notifying import Notifier, Wish
 from reports.reminding import pressing, starting
 from reports.yearly import unopened
@@ -133,7 +133,7 @@ def test_a_year_without_incidents_has_a_row_and_its_report_is_opened_by_a_person
     page.button(key="duty_year").click().run()
     (due,) = obliging.all_due(store)
     assert (due.duty.id, due.case, due.open) == ("cn-industry-data/yearly", str(last), True)
-    assert f"{last} 年度未认定此类事件" in form(store, due, "W", "zh")["incidents"]
+    assert f"{last} 年度未认定此类事件" in form(store, due, Unit("W", "zh"))["incidents"]
     assert unopened(store, CHINA, time.time_ns()) == []
     assert say("dashboard.duties.years", "zh") not in sent(page)
     store.close()

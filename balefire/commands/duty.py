@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from balefire.screen import Screen
+    from reports.forming import Unit
     from reports.obliging import Due
 
 
@@ -111,6 +112,12 @@ def _clock(screen: Screen) -> Clock:
     return Clock(zone_of(screen.settings.reports.zone), screen.language)
 
 
+def _unit(screen: Screen) -> Unit:
+    from reports.forming import Unit
+
+    return Unit(screen.settings.duties.unit, screen.language, screen.settings.reports.zone)
+
+
 def _line(screen: Screen, due: Due, now: int) -> list[object]:
     clock = _clock(screen)
     title = getattr(due.duty.title, screen.language)
@@ -133,7 +140,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
     now = time.time_ns()
     with closing(opened(screen)) as store:
         due = one(store, identity)
-        told, suggested = (each(store, due, screen.settings.duties.unit, screen.language) for each in (form, suggestions))
+        told, suggested = (each(store, due, _unit(screen)) for each in (form, suggestions))
         if as_json:
             screen.emit({**_row(due, now, screen.language), "form": told, "suggestions": suggested, "required": [each.id for each in due.duty.required]})
             return
@@ -243,7 +250,7 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], fields: tuple[s
     texts = {key: text for key, _sign, text in pairs}
     with closing(opened(screen)) as store:
         due = one(store, identity)
-        texts = taken_over(store, due, screen.settings.duties.unit, screen.language, fields) | texts
+        texts = taken_over(store, due, _unit(screen), fields) | texts
         filled(store, due, texts, who(screen.settings, by))
     told = {"filled": [key for key, text in texts.items() if text.strip()], "emptied": [key for key, text in texts.items() if not text.strip()]}
     if as_json:

@@ -18,7 +18,7 @@ from dashboards.formpage import preview, signed
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
 from dashboards.paper import files
-from dashboards.serve import UNIT
+from dashboards.serve import UNIT, ZONE
 from dashboards.warning import warnings
 from detectors.lifecycle import LONGEST
 from records.formats import duration
@@ -210,7 +210,8 @@ def form(page: Page, found: list[Due]) -> None:
     names = {each.row["id"]: each for each in found}
     chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), key="which_form", width=480))
     due = names[chosen]
-    told, proposed = (each(page.store, due, os.environ.get(UNIT, ""), page.language) for each in (forming.form, forming.suggestions))
+    unit = forming.Unit(os.environ.get(UNIT, ""), page.language, os.environ.get(ZONE) or "UTC")
+    told, proposed = (each(page.store, due, unit) for each in (forming.form, forming.suggestions))
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), content(page, told[each.id], proposed.get(each.id)), words[each.id in required]] for each in due.duty.fields]
