@@ -36,13 +36,14 @@ def document(store: Store, due: Due, unit: str, language: str, zone: str) -> Row
     that says nothing new.
     """
     grading = store.get("grading", due.row["alert"]) or {}
+    filled = form(store, due, Unit(unit, language, zone))
     told: Row = {
         "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies),
         "verified": due.duty.verified, "unverified": list(due.duty.unverified), "alert": due.row["alert"], "case": due.case,
         "level": grading.get("graded"), "class": grading.get("class"), "class_code_verified": False,
         "clock_started": iso(due.since) if due.since else None, "due": iso(due.due) if due.due else None,
         "language": language, "zone": zone, "unit": unit, "receivers": due.duty.told(language), "basis": due.duty.origin(language),
-        "form": {field: unsteered(text) for field, text in form(store, due, Unit(unit, language, zone)).items()}, "fields": [each.id for each in due.duty.fields],
+        "form": {field: unsteered(text) for field, text in filled.items()}, "fields": [each.id for each in due.duty.fields],
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip
     if due.duty.supplements:

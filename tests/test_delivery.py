@@ -750,6 +750,26 @@ def test_what_is_released_goes_by_itself_to_whom_a_rule_names_once_and_nothing_o
     assert verify(tmp_path / "cac", [key.public], some=True).valid, "each has what it gets, whole"
 
 
+def test_a_running_delivery_takes_the_file_of_ways_as_it_stands(entry: Path, tmp_path: Path) -> None:
+    ways_file, post = tmp_path / "ways.yml", tmp_path / "post"
+    ways_file.write_text(f"share: {{kind: folder, path: {tmp_path / 'share'}}}\n")
+    add = ("deliver", "add", entry, "--to", "share", "--ways", ways_file)
+    environment = os.environ | {"BALEFIRE_DELIVERY__FOLDER": str(post), "BALEFIRE_LEDGER__FOLDER": str(entry.parent), "PYTHONUNBUFFERED": "1"}
+    subprocess.run([sys.executable, "-m", "balefire", *map(str, add)], env=environment, cwd=ROOT, check=True)
+    ways_file.write_text(f"shar: {{kind: folder, path: {tmp_path / 'share'}}}\n")
+    command = [sys.executable, "-m", "balefire", "deliver", "run", "--every", "1", "--ways", str(ways_file), "--json"]
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        assert json.loads(running.stdout.readline())["waiting"] == 1
+        assert "share" in running.stderr.readline()
+        ways_file.write_text("share: {kind: folder}\n")
+        assert "ways.yml:1: " in running.stderr.readline(), "a slip is told, and ends nothing"
+        ways_file.write_text(f"share: {{kind: folder, path: {tmp_path / 'share'}}}\n")
+        assert next(told for told in map(json.loads, running.stdout) if told["sent"]) == {"sent": 1, "waiting": 0, "doubt": 0, "dead": 0}
+        running.terminate()
+
+
 def test_an_entry_that_is_gone_or_changed_is_not_sent(post: Post, entry: Path, tmp_path: Path) -> None:
     clock, way = Clock(), Way("share", "folder", {"path": str(tmp_path / "share")})
     post.add(entry, way, clock())

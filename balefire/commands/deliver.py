@@ -46,6 +46,14 @@ def _known(screen: Screen, file: Path | None) -> dict[str, Way]:
     return ways(_file(screen, file))
 
 
+def _standing(file: Path) -> tuple[dict[str, Way], float]:
+    """The ways as the file has them now, and when it was changed (seconds)."""
+    from reports.deliver import ways
+
+    known, about = ways(file), file.stat()
+    return known, max(about.st_mtime, about.st_ctime)
+
+
 def _entry(screen: Screen, given: Path) -> Path:
     """The file of an entry: as it is given, or by its number in the ledger of the settings, as pages and `verify` tell it."""
     return ledger_of(screen, None).path(int(given.name)) if str(given).isdecimal() and not given.exists() else given
@@ -78,12 +86,13 @@ def run(screen: Screen, every: int | None, folder: Path | None, file: Path | Non
     """Note what was released for those who get such, and try what is due: once, or again and again until it is ended."""
     from balefire.schedule import repeated
 
-    known, post, about = _known(screen, file), _post(screen), _file(screen, file).stat()
-    since, ledger = max(about.st_mtime, about.st_ctime), ledger_of(screen, folder)
+    place, post, ledger = _file(screen, file), _post(screen), ledger_of(screen, folder)
+    _standing(place)  # what is wrong with it at the start ends this
     said: list[list[str]] = [[]]  # ways that were missing when that was last said
 
     def once() -> None:
-        for number, names in post.follow(ledger, known, since, time.time()).items():
+        known, changed = _standing(place)
+        for number, names in post.follow(ledger, known, changed, time.time()).items():
             screen.note(screen.say("deliver.follows", number=number, names=", ".join(names)))
         if (left := sorted({row["channel"] for row in post.rows() if row["status"] == "waiting"} - set(known))) != said[-1]:
             said.append(left)
