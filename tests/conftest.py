@@ -32,7 +32,7 @@ os.environ.setdefault("ES_JAVA_OPTS", "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1
 # thousands of sensors; what is mapped comes as zeros.
 M_MMAP_THRESHOLD: Final = -3
 with suppress(OSError, AttributeError):  # only glibc has it
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 17)
 
 # The program forgoes pandas (`balefire/__main__.py`), which the tests have: there Arrow's dates are Python's own, and one with nanoseconds is an error.
 ROOT: Final = Path(__file__).parent.parent
