@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def draft(path: Path, in_force: Version) -> Draft:
         raise missing(path) from error
     drafted = _by_id(given)
     kept = {place: text for place, text in in_force.files.items() if path.is_file() or place[0] != str(path.absolute())}
-    old, new = _book(_by_id(in_force)), _book(_by_id(Version(kept)) | drafted)
+    old, new = (_book(tuple(each.values())) for each in (_by_id(in_force), _by_id(Version(kept)) | drafted))
     files = {str(Path(root) / name) for root, name in given.files}
     problems = tuple(problem for problem in new.problems if problem.blocks and (problem.file in files or problem not in old.problems))
     asked = {name.removeprefix("id: ") for name in drafted}
@@ -84,15 +85,20 @@ def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
     """
     found: dict[str, tuple[Place, str]] = {}
     for place, text in version.files.items():
-        data = read(text.encode("utf-8", "surrogateescape")).data
-        named = next((f"{key}: {data[key]}" for key in ("id", "policy") if data.get(key)), "\0".join(place))
-        found[named] = (place, text)
+        found[_named(text) or "\0".join(place)] = (place, text)
     return found
 
 
-def _book(files: Mapping[str, tuple[Place, str]]) -> Rulebook:
-    """What the loader makes of these files. Its problems name the files that they are copies of."""
-    version = Version(dict(sorted(files.values(), key=lambda each: each[0][0] != versions.OWN)))
+@lru_cache(maxsize=1024)
+def _named(text: str) -> str:
+    data = read(text.encode("utf-8", "surrogateescape")).data
+    return next((f"{key}: {data[key]}" for key in ("id", "policy") if data.get(key)), "")
+
+
+@lru_cache(maxsize=2)
+def _book(files: tuple[tuple[Place, str], ...]) -> Rulebook:
+    """What the loader makes of these files: those in force are asked for with each draft. Its problems name the files that they are copies of."""
+    version = Version(dict(sorted(files, key=lambda each: each[0][0] != versions.OWN)))
     with tempfile.TemporaryDirectory(prefix=scratch.prefix("rules")) as folder:
         names = {str(copy): str(Path(root) / name) for (root, name), copy in versions.write(version, Path(folder), own=True).items()}
         book = load([Path(folder)])
