@@ -9,6 +9,7 @@ It is a process of its own, so that nothing that judges or stores ever keeps a p
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import itertools
 import json
@@ -290,6 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             select.select([door], [], [])  # until all that judges is ready: what comes before is recorded, or not heard
         intake = opened()
         forgo(NET_RAW)  # for interfaces that come back
+        gc.collect()
+        gc.freeze()  # all that was loaded stays: looking through it again and again took most of the time of who listens
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1

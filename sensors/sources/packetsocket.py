@@ -33,7 +33,7 @@ ANOTHER: Final = 0x2000  # the group is a new one
 BLOCK: Final = 1 << 20
 BLOCKS: Final = 32
 FRAME: Final = 2048  # only counts for the kernel's own sums
-RETIRE_MS: Final = 20  # a block that has packets is ours after so long
+RETIRE_MS: Final = 50  # a block that has packets is ours after so long
 ARPHRD: Final = {1: 1, 772: 1, 65534: 101}  # kinds of interfaces: Ethernet, loopback, tunnels of bare IP → link types
 
 

@@ -33,7 +33,7 @@ VLAN_VALID, TPID_VALID = 1 << 4, 1 << 6
 VLAN: Final = 0x8100
 MACS: Final = 12  # octets before a VLAN tag
 
-HOLD: Final = 60_000_000  # nanoseconds after which a packet surely lies in a block that is ours
+HOLD: Final = 120_000_000  # nanoseconds after which a packet surely lies in a block that is ours
 WIDEST: Final = 1 << 18
 ROOM: Final = 2 * WIDEST + BLOCK  # for what is taken at once
 
@@ -113,7 +113,7 @@ class Rings:
         self._octets, self._program, self._fellows = octets // BLOCK * BLOCK, program, fellows
         self._place = reserve(self._octets * len(names))
         self.memory: Any = np.ctypeslib.as_array((ctypes.c_uint8 * (self._octets * len(names))).from_address(self._place))
-        self._words = self.memory.view(np.uint32)
+        self._words = memoryview(self.memory.view(np.uint32))  # its numbers are plain ones, and sooner there than those of an array
         self.names, self.run = tuple(names), uuid4().hex
         self.cursors = table(len(names), CURSOR)
         self.cursors.number = range(len(names))
