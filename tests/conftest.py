@@ -74,7 +74,7 @@ SHARING: Final = re.compile(r"test_(bench|copying|kibana|stores_agree)\.py|test_
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: much of the time a test waits for a clock or for another process."""
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

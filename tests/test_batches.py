@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from sensors.sensor import Sensor
@@ -28,7 +29,7 @@ def rows(capture: Capture, batch: int) -> dict[str, Any]:
     sensor, source = Sensor("observer", "site", "file", batch=batch), open_capture(capture)
     told = list(sensor.listen(source))
     source.close()
-    tables = {name: [row for part in told for row in getattr(part, name).to_pylist()] for name in ("activities", "points", "coverage")}
+    tables = {name: pa.concat_tables(getattr(part, name) for part in told) for name in ("activities", "points", "coverage")}
     return {**tables, "totals": sensor.totals, "assets": sensor.assets(), "error": source.error and source.error.key}
 
 
@@ -38,7 +39,12 @@ def same(file: Path, *batches: int) -> None:
     for batch in batches:
         found = rows(capture, batch)
         for name, value in expected.items():
-            assert found[name] == value, f"{name} in batches of {batch}"
+            assert found[name] == value or listed(found[name]) == listed(value), f"{name} in batches of {batch}"
+
+
+def listed(value: Any) -> Any:
+    """Where rows differ, which: tables do not tell that."""
+    return value.to_pylist() if isinstance(value, pa.Table) else value
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +55,8 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("batch", [SMALL, *ODD])
-def test_generated_traffic(traffic: Path, batch: int) -> None:
-    same(traffic, batch)
+def test_generated_traffic(traffic: Path) -> None:
+    same(traffic, SMALL, *ODD)
 
 
 @pytest.mark.parametrize("seed", range(6))
