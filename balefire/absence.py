@@ -40,6 +40,7 @@ class Absence:
         self._store, self._observer, self._note = store, observer, note
         self._since = self._until = 0  # from when on not all is stored, 0 where that is told or nobody was before; up to when all is
         self._began = 0  # where nothing was stored before: when the first listened, by the clock of this machine
+        self._owed = {"absent": 0, "dark": 0}  # nanoseconds that no window tells of, for no packet came to those that ended in order before
         self._run = ""
         self._cut = False  # whether the one before was killed
         self.again = False  # whether what was heard before comes once more: rows of it that are stored stay as they are
@@ -56,6 +57,8 @@ class Absence:
             self._began = told["began"]
             self._since = self._until or self._began
             self._cut = told["running"]
+            if self._until == told["until"]:  # else a window was stored, and told it
+                self._owed = told["owed"]
             how = "again" if self.again else "killed" if told["running"] else "ended"
             self._note(text(f"cli.watch.{how}", since=both(self._since) if self._since else text("cli.watch.first")))
         self._began = self._began or time.time_ns()
@@ -102,25 +105,28 @@ class Absence:
         if not batch.coverage.num_rows:
             return batch
         since, self._since = self._since, 0
-        absent = (began or 0) - since if since else 0
-        if absent <= 0:
-            return batch
+        owed, self._owed = self._owed, dict.fromkeys(self._owed, 0)
+        absent = max((began or 0) - since, 0) if since else 0
         if self._cut and absent > SOON:
             self._note(text("cli.watch.missing", since=both(since), until=both(began or 0)))
-        times = batch.coverage.column("@timestamp")
-        told = batch.coverage.column("absent")
-        more = compute.max_element_wise(told, absent / SECOND)  # what the listener tells of itself is a part of it
-        rows = compute.if_else(compute.equal(times, compute.min(times)), more, told)
-        at = batch.coverage.column_names.index("absent")
-        return replace(batch, coverage=batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))
+        if absent := absent + owed["absent"]:  # what the listener tells of itself is a part of it
+            batch = _told(batch, "absent", lambda told: compute.max_element_wise(told, absent / SECOND))
+        if owed["dark"]:
+            batch = _told(batch, "dark", lambda told: compute.add(compute.fill_null(told, 0.0), owed["dark"] / SECOND))
+        return batch
 
-    def end(self, now: int) -> dict[str, bytes]:
-        """It ends in order: all that it heard until now is stored together with this."""
+    def end(self, now: int, began: int | None, dark: int) -> dict[str, bytes]:
+        """It ends in order: all that it heard until now is stored together with this. Where no packet came, the next one tells how long nobody listened before
+        this one `began` to, and how long nothing could come (`dark`).
+        """
+        if self._since and began:
+            self._owed["absent"] += max(began - self._since, 0)
+        self._owed["dark"] += dark
         self._until = max(self._until, now)
         return self._kept(running=False) if self._observer else {}
 
     def _kept(self, running: bool) -> dict[str, bytes]:
-        return {self._name: json.dumps({"until": self._until, "began": self._began, "running": running, "run": self._run}).encode()}
+        return {self._name: json.dumps({"until": self._until, "began": self._began, "running": running, "run": self._run, "owed": self._owed}).encode()}
 
     @property
     def _name(self) -> str:
@@ -136,10 +142,24 @@ class Absence:
         return compute.max(ends).as_py() or 0
 
 
+def _told(batch: Batch, name: str, more: Callable[[Any], Any]) -> Batch:
+    """The batch with more seconds in this column of the coverage of its first window."""
+    times, told = batch.coverage.column("@timestamp"), batch.coverage.column(name)
+    rows = compute.if_else(compute.equal(times, compute.min(times)), more(told), told)
+    return replace(batch, coverage=batch.coverage.set_column(batch.coverage.column_names.index(name), name, rows.cast(pa.float64())))
+
+
 def _read(kept: bytes | None) -> dict[str, Any] | None:
     """What the one before has kept; None where there was none, or another version."""
     try:
         told: Any = json.loads(kept or b"")
-        return {"until": int(told["until"]), "running": bool(told["running"]), "run": str(told.get("run", "")), "began": int(told.get("began", 0))}
-    except (ValueError, KeyError, TypeError):
+        owed = {name: int(told.get("owed", {}).get(name, 0)) for name in ("absent", "dark")}
+        return {
+            "until": int(told["until"]),
+            "running": bool(told["running"]),
+            "run": str(told.get("run", "")),
+            "began": int(told.get("began", 0)),
+            "owed": owed,
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

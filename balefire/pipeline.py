@@ -308,7 +308,9 @@ class Replay:
         if (let_go := forgetting.kept(chain.from_iterable(self._judging.values()))) != self._let_go:
             state |= {forgetting.STATE: let_go}
             self._let_go = let_go
-        state |= self._resuming.state(self._judging.get(history, ()), batch.activities, last) | (self._absence.end(sensor.now) if last else {})
+        state |= self._resuming.state(self._judging.get(history, ()), batch.activities, last) | (
+            self._absence.end(sensor.now, sensor.began, sensor.dark) if last else {}
+        )
         self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 
     def _deliver(self, given: Commit) -> None:

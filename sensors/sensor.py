@@ -174,7 +174,12 @@ class Sensor:
     @property
     def now(self) -> int:
         """Up to when it has listened: the time of a packet, or that which passed without one."""
-        return int(self.clock[0].now)
+        return int(self.clock[0].now) or self._ticked
+
+    @property
+    def dark(self) -> int:
+        """For how long (nanoseconds) nothing could come that no window tells of: the first begins with a packet."""
+        return max(self.ledger.dark)
 
     @property
     def unknown(self) -> dict[str, Unknown]:

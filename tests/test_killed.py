@@ -268,3 +268,23 @@ def test_a_sensor_that_ended_in_order_says_since_when(tmp_path: Path) -> None:
         found = sorted(rows(store, "coverage").values(), key=lambda row: row["@timestamp"])
         assert [row["absent"] and round(row["absent"] / 60) for row in found] == [None, None, 13, None]
         assert [row["rule"] for row in rows(store, "finding").values() if row["rule"] == "coverage-silent"] == []
+
+
+def silent(minutes: range) -> bytes:
+    """What our own sensor hands on where no packet comes: each second what time it is. In the first nothing could come."""
+    file, face = io.BytesIO(), pcapng.Interface("in0", 1, 0)
+    pcapng.Writer(file, comment="silent", application=OURS.decode()).number(face)
+    for second in range(60 * minutes.start, 60 * minutes.stop + 1):
+        file.write(pcapng.statistics(0, START + second * SECOND, 0, 0, 0, dark=0 if second > 60 * minutes.start else 30 * SECOND))
+    return file.getvalue()
+
+
+def test_a_run_in_which_no_packet_came_was_no_absence(tmp_path: Path) -> None:
+    """Nor is what was before it forgotten: nobody listened for three minutes, nothing came for five, nobody listened for another five."""
+    place = str(tmp_path / "store")
+    for content in (capture(range(2)), silent(range(5, 10)), capture(range(15, 17))):
+        sensed(place, content)
+    with closing(open_store(place)) as store:
+        found = sorted(rows(store, "coverage").values(), key=lambda row: row["@timestamp"])
+    assert [row["absent"] and round(row["absent"] / 60) for row in found] == [None, None, 8, None]
+    assert [row["dark"] for row in found] == [None, None, 30, None]
