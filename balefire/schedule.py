@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ SECOND: Final = 10**9
 DAY: Final = 86_400 * SECOND
 FIRST_S: Final = 60.0  # after the start, so that what runs for a moment keeps no house
 LOOK_S: Final = 600.0
-LEASE: Final = 3600 * SECOND  # who has begun so long ago and has not ended has died
+LEASE: Final = 3600 * SECOND  # who has said so long ago that it is at it, and has not ended, has died
 GRACE: Final = 2 * DAY  # what is past its retention for longer shows that nobody keeps house
 BEGUN, DONE = ".begun", ".done"
 
@@ -129,13 +130,38 @@ class Housekeeper:
         if not store.note(job.name + BEGUN, now, begun):
             return None
         try:
-            count = job.run(store, settings, now)
+            with _renewed(store, job.name + BEGUN, now):
+                count = job.run(store, settings, now)
         except BaseException:
             with suppress(BalefireError):
                 store.note(job.name + BEGUN, done or 0, now)
             raise
         store.note(job.name + DONE, now, done)
         return count
+
+
+@contextmanager
+def _renewed(store: Store, name: str, now: int) -> Generator[None]:
+    """Until the end of the block it is said again and again that we are at it, however long it takes; then what stands there is again when it was begun."""
+    over, last = threading.Event(), now
+
+    def renew() -> None:
+        nonlocal last
+        while not over.wait(LEASE / SECOND / 4):
+            moment = time.time_ns()
+            with suppress(BalefireError):  # a store that is away may be back at the next time
+                last = moment if store.note(name, moment, last) else last
+
+    thread = threading.Thread(target=renew, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        if last != now:
+            with suppress(BalefireError):
+                store.note(name, now, last)
 
 
 @contextmanager

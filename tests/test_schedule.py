@@ -228,6 +228,25 @@ def test_never_two_at_once(where: str, store: Store, monkeypatch: pytest.MonkeyP
     assert len(ran) == 2
 
 
+def test_who_is_at_it_for_longer_than_dead_ones_are_waited_for_is_not_dead(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def long(*_: object) -> int:
+        ran.append(threading.get_ident())
+        time.sleep(1.5 if len(ran) == 1 else 0)
+        return 1
+
+    monkeypatch.setattr(schedule, "LEASE", 10**9)
+    monkeypatch.setattr(schedule, "jobs", lambda: [Job("evidence", long)])
+    thread = threading.Thread(target=keeper(store)[0].look)
+    thread.start()
+    time.sleep(1.2)
+    keeper(store)[0].look()
+    thread.join()
+    assert len(ran) == 1
+    assert store.notes()["evidence" + BEGUN] == store.notes()["evidence" + DONE], "it has ended"
+
+
 def test_a_clock_that_is_years_ahead_deletes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time_ns()
     monkeypatch.setattr("time.time_ns", lambda: now + 10 * YEAR)
