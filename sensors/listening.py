@@ -60,6 +60,7 @@ class Listening:
         self._indexing = Indexing(record) if record else None
         self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
         self._shedding = self._pressed = self.stopped = self.hurried = False
+        self._read = outlet.is_read()  # whether anybody ever was there to read
         self._parent = os.getppid()
 
     def run(self) -> None:
@@ -72,6 +73,9 @@ class Listening:
         while not self.stopped:
             wrote = self._write() if self._may_take() else 0
             outlet.tend()
+            if not self._read and outlet.is_read():
+                self._read = True
+                say({"read": True})
             if time.monotonic() >= due:
                 due += TICK_S
                 self._look()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from balefire.commands.serve import Job
+from sensors.pcapng import ABSENT
 from sensors.rights import FILES, NET_BIND_SERVICE, NET_RAW, OPENING
 from tests.test_watch import INTERPRETED, plain, rights, said, stored
 from tests.veth import ROOT, started, wires
@@ -221,6 +224,37 @@ def test_what_is_held_at_the_end_goes_to_another_judge(mends: bool, tmp_path: Pa
             _, rest = process.communicate(timeout=30)
     assert all(packet.data in heard.read_bytes() for packet in wrote("10.0.0.7").packets) == mends
     assert (process.returncode, b"nobody judged the last" in rest) == ((0, False) if mends else (3, True))
+
+
+def test_what_was_held_before_anybody_judged_is_told_as_missing(tmp_path: Path) -> None:
+    """The first that listens is killed two seconds after it began, and nobody had come in: the next tells these, too."""
+    judge, heard, go = tmp_path / "judge.py", tmp_path / "heard", tmp_path / "go"
+    judge.write_text(f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists():\n    time.sleep(0.05)\n{JUDGE}")
+    with wires() as wire:
+        sensor = [sys.executable, "-m", "sensors.listening", "--run", "one", "--record", str(tmp_path / "recorded")]
+        words = wire.run("-c", SERVE, json.dumps(sensor), json.dumps([sys.executable, str(judge), "watch"]), str(heard))
+        with started(words, INTERPRETED) as process:
+            told = Told(process)
+            told.until(b"Listening")
+            began = time.monotonic()
+            time.sleep(2)
+            kill(process, "sensor")
+            told.until(b"Listening", b"The sensor ended")
+            seconds = time.monotonic() - began
+            go.touch()
+            end = time.monotonic() + 10
+            while not (found := absences(heard)) and time.monotonic() < end:
+                time.sleep(0.05)
+            process.terminate()
+            process.communicate(timeout=30)
+    assert found[0] >= seconds
+
+
+def absences(file: Path) -> list[float]:
+    """For how long (seconds) nobody listened, as often as that is told in what a judge got."""
+    octets, code = file.read_bytes() if file.exists() else b"", struct.pack("<HH", ABSENT, 8)
+    at = [match.end() for match in re.finditer(re.escape(code), octets)]
+    return [struct.unpack_from("<Q", octets, each)[0] / 1e9 for each in at if len(octets) >= each + 8]
 
 
 def test_a_store_that_is_away_keeps_nothing_from_being_recorded(tmp_path: Path) -> None:

@@ -128,8 +128,10 @@ class Job:
     """One of them. `wait`: seconds until its next start; `due`: when that is, monotonic; `runs`: how often it was started; `seen`: alive at, by the clock.
 
     `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
-    if that `misses` anything: files in a folder wait. `kept`: rights of the others that this keeps. `spare`: whatever keeps it from starting, its port that is
-    taken or accounts that cannot be read, is said, and the others go on. `hushed`: standard output is for what is told of the plant alone.
+    if that `misses` anything: files in a folder wait. `alone`: since when, by the clock, nobody at all has read what is heard, which goes with who holds it; 0
+    where nothing is heard yet, None once somebody has read: who judges knows then what it has. `kept`: rights of the others that this keeps. `spare`: whatever
+    keeps it from starting, its port that is taken or accounts that cannot be read, is said, and the others go on. `hushed`: standard output is for what is told
+    of the plant alone.
     """
 
     name: str
@@ -146,13 +148,14 @@ class Job:
     since: float = 0.0
     runs: int = 0
     seen: int = 0
+    alone: int | None = 0
 
     def start(self, now: float) -> None:
         """Start it, so that it ends where we do."""
         self.runs += 1
         self.since = now
         listens = self.door is not None
-        late = ("--since", str(self.seen)) if listens and self.seen and self.misses else ()
+        late = ("--since", str(self.alone or self.seen)) if listens and self.seen and self.misses else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
             preexec_fn=tie if listens else lambda: _bind(self.kept),  # no threads here
@@ -246,13 +249,17 @@ class Supervisor:
             pass
 
     def _hear(self, told: dict[str, Any]) -> None:
+        sensor = self._jobs[0]
         if "ready" in told:
+            sensor.alone = sensor.alone or (None if sensor.alone is None else time.time_ns())
             self._ready(told)
-        elif "error" in told and isinstance(problem := failure(told), UsageError) and self._jobs[0].runs == 1:
+        elif "read" in told:
+            sensor.alone = None
+        elif "error" in told and isinstance(problem := failure(told), UsageError) and sensor.runs == 1:
             self._screen.fail(problem)
             self._stopped = True
         else:
-            if told.get("back") in self._jobs[0].places:  # a card that was plugged in anew is told to stamp: what listens has no right to
+            if told.get("back") in sensor.places:  # a card that was plugged in anew is told to stamp: what listens has no right to
                 stamps(told["back"], turn_on=True)
             self._heard.hear(told)
             self._screen.worse(CUT if "unread" in told else 0)

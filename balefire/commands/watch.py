@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED: Final = 8  # bad captures that are named at the end
 END_S: Final = 10.0  # that a listener may take until it has ended
-NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
+NUMBERS: Final = {"ended", "read", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
 
 
