@@ -67,14 +67,14 @@ def own(names: Iterable[str]) -> list[str]:
     return [name for name in names if (seen := face(name)).speaks and not int(_read(CLASS / seen.name / "flags"), 16) & LOOPBACK]
 
 
-def takes_all(name: str) -> bool:
-    """Whether it takes what is for others, too, when it is asked to: it is, for a moment. Where nobody may ask (`may_listen`), nothing speaks against it."""
+def takes_all(name: str) -> bool | None:
+    """Whether it takes what is for others, too, when it is asked to: it is, for a moment. None where we may not ask (`may_listen`)."""
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as asked:
             asked.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", socket.if_nametoindex(name), PROMISCUOUS, 0))
             return bool(int(_read(CLASS / name / "flags") or "0", 16) & TAKES_ALL)
     except PermissionError:
-        return True
+        return None
     except OSError:
         return False
 

@@ -35,7 +35,7 @@ def asked(command: tuple[str, ...], **environment: str) -> tuple[int, dict[tuple
     """Exit status, and the advice of each check; None where it is well."""
     done = subprocess.run((*command, "--json"), cwd=ROOT, env=os.environ | INTERPRETED | environment, check=False, capture_output=True, text=True, timeout=60)
     told: list[dict[str, Any]] = json.loads(done.stdout)["checks"]
-    assert all(check["well"] == (check["advice"] is None) for check in told)
+    assert all((check["well"] is True) == (check["advice"] is None) for check in told)
     return done.returncode, {(check["interface"], check["check"]): check["advice"] for check in told}
 
 
@@ -128,6 +128,36 @@ def test_the_disk_of_the_recording_is_looked_at(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("sensors.recording.FLOOR", 1 << 60)
     assert "nothing would be kept" in told(tmp_path / "kept")["advice"]
     assert not (tmp_path / "kept").exists(), "looking makes nothing"
+
+
+def test_what_nobody_could_look_at_is_neither_well_nor_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directions, where nothing was listened to yet; promiscuous mode, where it may not be asked for; and what is no interface is not said to be gone."""
+
+    def told(*words: object) -> tuple[int, dict[str, Any]]:
+        done = balefire("doctor", *words, "--json")
+        return done.exit_code, {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    none, empty = tmp_path / "none", tmp_path / "empty"
+    open_store(str(empty), write=True).close()
+    for store in (none, empty):
+        found = told("--store", store)[1]["mirror"]
+        assert found["well"] is None
+        assert "not known" in found["advice"]
+    before, _ = told("--store", none)
+    status, found = told("tcp-listen://127.0.0.1:57012", "--store", none)
+    assert status == before
+    assert "only interfaces are examined" in found["elsewhere"]["advice"]
+    assert "there" not in found
+    monkeypatch.setattr("sensors.faces.socket.socket", denied)
+    assert faces.takes_all("lo") is None
+    monkeypatch.undo()
+    monkeypatch.setattr(faces, "takes_all", lambda _: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    assert told("lo", "--store", none)[1]["promiscuous"]["well"] is None
+    monkeypatch.setattr("balefire.commands.doctor._machine", lambda: iter(()))
+    assert "? " in balefire("doctor", "--store", none).stdout
 
 
 def test_the_right_to_listen_is_asked_for(tmp_path: Path) -> None:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from records.store.examining import Check
 
 OWN: Final = {
-    "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels", "fence",
-    "free", "mirror", "door", "store", "record",
+    "elsewhere", "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels",
+    "fence", "free", "mirror", "door", "store", "record",
 }  # fmt: skip
-MILD: Final = {"fence", "stamps"}  # what one can do without
+MILD: Final = {"elsewhere", "fence", "stamps"}  # what one can do without, or has to
+UNKNOWN: Final = "unknown"  # how it is where nobody could look: neither well nor a fault
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
 
 
@@ -39,21 +40,32 @@ def doctor(screen: Screen, interfaces: tuple[str, ...], record: Path | None, as_
         raise UsageError("live.linux")
     found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name)]
     found += [("", check) for check in (*_machine(), _door(screen), *([_recording(record)] if record else []), *_store(screen))]
-    if not all(check.well for _, check in found if check.name not in MILD):
+    if not all(check.well or _unknown(check) for _, check in found if check.name not in MILD):
         screen.worse(1)
     told = [(name, check, None if check.well else _advice(screen, name, check)) for name, check in found]
     if as_json:
-        screen.emit({"checks": [{"check": check.name, "interface": name or None, "well": check.well, "advice": advice} for name, check, advice in told]})
+        screen.emit(
+            {
+                "checks": [
+                    {"check": check.name, "interface": name or None, "well": None if _unknown(check) else check.well, "advice": advice}
+                    for name, check, advice in told
+                ]
+            }
+        )
         return
     for name, check, advice in told:
         what = f"{name}: " if name else ""
         text = screen.say(f"{'cli.fit' if _own(check) else 'cli.doctor'}.checks.{check.name}")
-        screen.print(f"{'✓' if check.well else '✗'} {what}{text}" + (f": {advice}" if advice else ""))
+        screen.print(f"{'✓' if check.well else '?' if _unknown(check) else '✗'} {what}{text}" + (f": {advice}" if advice else ""))
 
 
 def _own(check: Check) -> bool:
     """Is it one of these here, not of a store?"""
     return check.name in OWN
+
+
+def _unknown(check: Check) -> bool:
+    return not check.well and check.values.get("how") == UNKNOWN
 
 
 def _advice(screen: Screen, name: str, check: Check) -> str:
@@ -66,7 +78,11 @@ def _interface(name: str) -> Iterator[Check]:
     from records.store.examining import Check
     from sensors.faces import face, faces, takes_all
     from sensors.sources.cards import CARD, NONE, stamps
+    from sensors.sources.doors import leads_elsewhere
 
+    if leads_elsewhere(name):
+        yield Check("elsewhere", well=False)
+        return
     seen = face(name)
     yield Check("there", seen.there, {"known": ", ".join(faces())})
     if not seen.there:
@@ -75,7 +91,8 @@ def _interface(name: str) -> Iterator[Check]:
     yield Check("up", seen.up)
     if seen.up:
         yield Check("carrier", seen.carrier)
-    yield Check("promiscuous", takes_all(name))
+    takes = takes_all(name)
+    yield Check("promiscuous", takes is True, {"how": UNKNOWN if takes is None else "refused"})
     yield Check("offloads", not seen.merges)
     yield Check("speaks", not seen.speaks)
     yield Check("ring", seen.ring >= seen.most_ring, {"now": seen.ring, "most": seen.most_ring})
@@ -141,12 +158,21 @@ def _store(screen: Screen) -> Iterator[Check]:
                 place = _place(where.resolve())
                 space = os.statvfs(place)
                 yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})
+                yield _unseen()
                 return
         yield from _stored(screen)
     except BalefireError as error:
         yield Check("store", False, {"problem": error.text(screen.language)})
         if remote and isinstance(error, StoreError):
             yield from checks_left(screen.store)
+        yield _unseen()
+
+
+def _unseen() -> Check:
+    """Nothing was listened to yet, as far as can be known, so nothing is known of directions."""
+    from records.store.examining import Check
+
+    return Check("mirror", well=False, values={"how": UNKNOWN})
 
 
 def _stored(screen: Screen) -> Iterator[Check]:
@@ -169,5 +195,7 @@ def _stored(screen: Screen) -> Iterator[Check]:
             one_way = [spot for spot in covered.spots() if spot.key in ONE_WAY]
             how = "one_way" if one_way else "" if covered.counts["packets"] else "nothing"
             yield Check("mirror", not how, {"how": how, "places": ", ".join(sorted({spot.place or "–" for spot in one_way}))})
+        else:
+            yield _unseen()
     finally:
         found.close()
