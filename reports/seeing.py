@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from sensors.grading import grade
 from sensors.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from records.search import Condition
     from reports.asking import Row, Source
@@ -66,6 +66,14 @@ def begins(source: Source, span: Span, lasting: int) -> bool:
     time, which says nothing of how new it is.
     """
     return not lasting and not source.count("coverage", Span(0, span.since))
+
+
+def beginning(source: Source, span: Span, lasting: int, assets: Collection[Row]) -> set[str]:
+    """Of several sites those whose records begin within a span, by all assets of it: one with an asset of before does not."""
+    sites, older = ({str(row["observer.site"]) for row in assets if row["first"] < before and row["observer.site"]} for before in (span.until, span.since))
+    if source.site is not None or len(sites) < 2 or begins(source, span, lasting):
+        return set()
+    return {site for site in sites - older if begins(replace(source, site=site), span, lasting)}
 
 
 def names(source: Source, span: Span) -> set[Place]:

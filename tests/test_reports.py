@@ -396,6 +396,28 @@ def test_what_too_many_windows_saw_is_counted_though_not_added_up(store: Store, 
     assert any("newest" in text for text in coverage_of(found, Words("en", ZONE)).texts)
 
 
+def test_assets_of_a_site_whose_records_begin_are_not_new(tmp_path: Path) -> None:
+    grown = open_store(str(tmp_path / "grown"), True)
+    past, second = before(LAST), LAST.since + 60 * MINUTE
+    assets = [
+        asset_of(site, [Fact("address", address, "traffic", 95, first, LAST.until)], first, LAST.until, ("traffic",))
+        for site, address, first in (
+            (SITES[0], "10.1.0.1", past.since), (SITES[0], "10.1.0.2", second), (SITES[1], "10.2.0.1", second), (SITES[1], "10.2.0.2", second),
+        )
+    ]  # fmt: skip
+    covered = [coverage(SITES[0], past.since, past.since + MINUTE), *(coverage(site, second, second + MINUTE) for site in SITES)]
+    grown.write(Commit(assets=tuple(assets), batch=Batch(coverage=pa.concat_tables(covered))))
+    found, later = document(grown, LAST), document(grown, holding("daily", ZONE, LAST.until))
+    grown.close()
+    assert [found["assets"][name] for name in ("assets", "new", "beginning")] == [4, 1, 2]
+    assert [later["before"][name] for name in ("assets", "new_assets", "beginning")] == [4, 1, 2]
+    assert {row["site"]: row.get("begins", False) for row in found["sites"]} == {SITES[0]: False, SITES[1]: True}
+    shown = printed(found, "en")
+    assert ("1", "of 2 assets, beside 2 of sites whose records begin here") in [(fact.value, fact.of) for fact in shown.front.facts]
+    assert shown.front.compared.rows[3][1].text == "1 of 2, beside 2 where records begin"
+    assert len(found["assets"]["listed_new"]) == 1
+
+
 def test_the_same_data_is_the_same_document_and_other_data_another(store: Store, told: Row) -> None:
     again = document(store, LAST)
     assert written(again) == written(told)
