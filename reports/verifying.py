@@ -69,26 +69,35 @@ def verify(path: Path, keys: Sequence[str], receipts: Sequence[Receipt] = (), *,
     if not path.is_file():
         raise UsageError("ledger.nothing", path=path)
     entry = path if path.suffix == ".json" else _entry_of(path)
-    return _Reader(Ledger(entry.parent), keys, whole=False).one(entry, receipts)
+    return _Reader(Ledger(entry.parent), keys, whole=False, given=None if entry is path else path).one(entry, receipts)
 
 
 def _entry_of(file: Path) -> Path:
-    """The entry that a report's file (PDF, XLSX …) went with: beside its folder, or in it. Raises UsageError."""
-    beside = file.parent.with_name(f"{file.parent.name}.json")
-    for entry in ([beside] if beside.is_file() else []) + sorted(file.parent.glob("*.json")):
+    """The entry that a report's file (PDF, XLSX …) went with: beside its folder, or in it; of several that name such a file, the one it fits.
+
+    Raises UsageError.
+    """
+    folder = file.absolute().parent
+    beside, is_now, naming = folder.parent / f"{folder.name}.json", digest(file), None
+    for entry in ([beside] if beside.is_file() else []) + sorted(folder.glob("*.json")):
         try:
-            if any(each["name"] == file.name for each in entry_at(entry).body["files"]):
-                return entry
+            told = next((each for each in entry_at(entry).body["files"] if each["name"] == file.name), None)
         except BalefireError:
             continue
-    raise UsageError("ledger.no_entry", file=file)
+        if told and told["sha256"] == is_now:
+            return entry
+        naming = naming or (entry if told else None)
+    if naming is None:
+        raise UsageError("ledger.no_entry", file=file)
+    return naming
 
 
 class _Reader:
     """Reads entries in turn. Whole: every one has to be there, so each vouches for all before it; else each has to stand for itself."""
 
-    def __init__(self, ledger: Ledger, keys: Sequence[str], *, whole: bool) -> None:
+    def __init__(self, ledger: Ledger, keys: Sequence[str], *, whole: bool, given: Path | None = None) -> None:
         self._ledger, self._given, self._whole = ledger, set(keys), whole
+        self._file = given  # one that goes with the entry: this is looked at, whatever lies in its place beside the entry
         self._verdict = Verdict(trust=GIVEN if keys else BESIDE)
         self._authority = Authority.of(self._given)
         self._unvouched = set[str]()  # keys that were made after a revocation and not given
@@ -238,8 +247,9 @@ class _Reader:
         folder = root / f"{entry.number:06}"
         told = {str(each["name"]): each for each in entry.body["files"]}
         for name, each in told.items():
-            file = next((place for place in (folder / name, root / name) if place.is_file()), None)
-            shown = f"{entry.number:06}/{name}"
+            given = self._file if self._file and self._file.name == name else None
+            file = given or next((place for place in (folder / name, root / name) if place.is_file()), None)
+            shown = str(given or f"{entry.number:06}/{name}")
             if file is None and complete:
                 self._verdict.found("file_gone", shown, name=name)
             elif file is None:

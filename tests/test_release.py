@@ -232,6 +232,24 @@ def test_files_taken_away_or_added_show(ledger: Ledger, key: Key, tmp_path: Path
     assert (alone.valid, alone.absent) == (True, ["周报 week.pdf"])
 
 
+def test_a_file_is_judged_by_its_own_octets_whatever_lies_in_its_place(ledger: Ledger, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intact original lies in its folder; the file that was given is another one. Of two entries with a file of one name, each has its own."""
+    release(ledger, key, (pdf(tmp_path),))
+    pdf(tmp_path).write_bytes(b"%PDF-1.7 of a later week")
+    release(ledger, key, (tmp_path / "周报 week.pdf",))
+    beside = ledger.root / "周报 week.pdf"
+    beside.write_bytes(b"%PDF-1.7 of no week")
+    assert wrong(beside, key) == ("file_changed", str(beside))
+    for number in (2, 3):
+        shutil.copy(ledger.folder(number) / beside.name, beside)
+        assert (verdict := found(beside, key)).valid
+        assert verdict.receipt == ledger.read(number).receipt
+    monkeypatch.chdir(ledger.folder(2))
+    assert found(Path(beside.name), key).valid
+    Path(beside.name).write_bytes(b"%PDF-1.7 of no week")
+    assert wrong(Path(beside.name), key)[0] == "file_changed"
+
+
 def test_a_receiver_holds_only_some(ledger: Ledger, key: Key) -> None:
     for number in range(4):
         release(ledger, key, number=number)
