@@ -68,27 +68,28 @@ def verify(path: Path, keys: Sequence[str], receipts: Sequence[Receipt] = (), *,
         return _Reader(Ledger(path), keys, whole=not some).all(receipts)
     if not path.is_file():
         raise UsageError("ledger.nothing", path=path)
-    entry = path if path.suffix == ".json" else _entry_of(path)
-    return _Reader(Ledger(entry.parent), keys, whole=False, given=None if entry is path else path).one(entry, receipts)
+    went_with = _entry_of(path)
+    if went_with is None and path.suffix != ".json":
+        raise UsageError("ledger.no_entry", file=path)
+    entry, given = (went_with, path) if went_with else (path, None)  # whatever an entry is called, unless it went with another one
+    return _Reader(Ledger(entry.parent), keys, whole=False, given=given).one(entry, receipts)
 
 
-def _entry_of(file: Path) -> Path:
+def _entry_of(file: Path) -> Path | None:
     """The entry that a report's file (PDF, XLSX …) went with: beside its folder, or in it; of several that name such a file, the one it fits.
 
-    Raises UsageError.
+    What is called as entries are is one, unless its folder's entry names it.
     """
     folder = file.absolute().parent
-    beside, is_now, naming = folder.parent / f"{folder.name}.json", digest(file), None
-    for entry in ([beside] if beside.is_file() else []) + sorted(folder.glob("*.json")):
+    beside, naming = folder.parent / f"{folder.name}.json", None
+    for entry in ([beside] if beside.is_file() else []) + ([] if NAMED.fullmatch(file.name) else sorted(folder.glob("*.json"))):
         try:
             told = next((each for each in entry_at(entry).body["files"] if each["name"] == file.name), None)
         except BalefireError:
             continue
-        if told and told["sha256"] == is_now:
+        if told and told["sha256"] == digest(file):
             return entry
         naming = naming or (entry if told else None)
-    if naming is None:
-        raise UsageError("ledger.no_entry", file=file)
     return naming
 
 

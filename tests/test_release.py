@@ -250,6 +250,22 @@ def test_a_file_is_judged_by_its_own_octets_whatever_lies_in_its_place(ledger: L
     assert wrong(Path(beside.name), key)[0] == "file_changed"
 
 
+def test_what_went_with_an_entry_is_no_entry_whatever_it_is_called(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    names = ("form.json", "000001.json")
+    release(ledger, key, tuple(pdf(tmp_path, name) for name in names))
+    for name in names:
+        file = ledger.folder(2) / name
+        assert found(file, key).receipt == ledger.read(2).receipt
+        file.write_bytes(b"{}")
+        assert wrong(file, key) == ("file_changed", str(file))
+        file.write_bytes(b"%PDF-1.7 of a week")
+    shutil.copy(ledger.folder(2) / "form.json", ledger.root)
+    assert found(ledger.root / "form.json", key).valid, "saved beside its entry, as a mail's attachments are"
+    assert found(ledger.path(1), key).receipt == ledger.read(1).receipt
+    shutil.copy(ledger.path(2), tmp_path / "saved (1).json")
+    assert found(tmp_path / "saved (1).json", key).receipt == ledger.read(2).receipt, "an entry stays one under another name"
+
+
 def test_a_receiver_holds_only_some(ledger: Ledger, key: Key) -> None:
     for number in range(4):
         release(ledger, key, number=number)
