@@ -135,9 +135,11 @@ class Post:
                 if (last or _moment(entry) > since) and any(rule.fits(entry) for rule in way.gets):
                     self.add(ledger.path(entry.number), way, now)
                     noted.setdefault(entry.number, []).append(way.name)
-            if entries:
+            if (
+                entries or last is None
+            ):  # a ledger that was empty was followed, too: what is first released there may go, whatever is written in the file by then
                 with self._database() as database:
-                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number))
+                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number if entries else 0))
         return noted
 
     def rows(self) -> list[dict[str, Any]]:

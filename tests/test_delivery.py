@@ -782,6 +782,16 @@ def test_what_is_released_goes_by_itself_to_whom_a_rule_names_once_and_nothing_o
     assert verify(tmp_path / "cac", [key.public], some=True).valid, "each has what it gets, whole"
 
 
+def test_what_is_first_released_goes_though_another_way_was_added_meanwhile(post: Post, tmp_path: Path) -> None:
+    """The file of ways was changed after the release; who was followed before that, with a ledger that was empty, gets it, and the new way nothing of old."""
+    (tmp_path / "ways.yml").write_text("".join(f"{name}: {{kind: folder, path: {name}, gets: [{{report: all}}]}}\n" for name in ("head", "late")))
+    known, ledger, when = ways(tmp_path / "ways.yml"), Ledger(tmp_path / "ledger"), datetime.datetime.fromisoformat(WHEN).timestamp()
+    assert post.follow(ledger, {"head": known["head"]}, when - 60, 0) == {}
+    key = made(ledger, tmp_path / "keys")
+    release(ledger, key, kind="summary", period="weekly")
+    assert post.follow(ledger, known, when + 60, 0) == {2: ["head"]}
+
+
 def test_a_running_delivery_takes_the_file_of_ways_as_it_stands(entry: Path, tmp_path: Path) -> None:
     ways_file, post = tmp_path / "ways.yml", tmp_path / "post"
     ways_file.write_text(f"share: {{kind: folder, path: {tmp_path / 'share'}}}\n")
