@@ -25,7 +25,8 @@ class Verdict:
     """What was found. `problem` names a text `verify.<problem>`, filled in with `values`; None where all is as it was signed. `at`: the file it shows in.
 
     `trust`: "given" where the public key came from the reader, "beside" where it was taken from what is verified, which proves no origin.
-    `absent` are files that go with an entry and were not there to be looked at, `missing` the numbers of entries that were not.
+    `absent` are files that go with an entry and were not there to be looked at, `missing` the numbers of entries that were not; `unnamed` are
+    files of the folder that no entry names.
     """
 
     problem: str | None = None
@@ -37,6 +38,7 @@ class Verdict:
     trust: str = GIVEN
     absent: list[str] = field(default_factory=list[str])
     missing: list[int] = field(default_factory=list[int])
+    unnamed: list[str] = field(default_factory=list[str])
 
     @property
     def valid(self) -> bool:
@@ -104,6 +106,7 @@ class _Reader:
         self._unvouched = set[str]()  # keys that were made after a revocation and not given
         self._vouched = False  # whether an entry was signed by a key that was given
         self._hashes: dict[int, str] = {}
+        self._beside = set[str]()  # files of entries that lie beside these, not in their folders
         self._key_entries: list[bytes] = []
         self._before: Entry | None = None
         self._unjudged: list[tuple[Entry, str]] = []  # key entries by themselves, which carry nothing that leads to their key
@@ -120,7 +123,17 @@ class _Reader:
             self._entry(self._ledger.path(number), complete=True)
             if not self._verdict.valid:
                 break
+        else:
+            self._verdict.unnamed = self._unnamed()
         return self._ended(receipts)
+
+    def _unnamed(self) -> list[str]:
+        """What lies here and was not looked at. What is hidden is of those who write here."""
+        root = self._ledger.root
+        known = self._beside | {name for number in self._hashes for name in (self._ledger.path(number).name, self._ledger.folder(number).name)}
+        strange = [each for each in root.glob("[!.]*") if each.name not in known]
+        found = [*(each for each in strange if not each.is_dir()), *(file for each in strange for file in each.glob("*"))]
+        return sorted(str(each.relative_to(root)) for each in found)
 
     def _ended(self, receipts: Sequence[Receipt]) -> Verdict:
         verdict, last = self._verdict, self._before
@@ -251,6 +264,8 @@ class _Reader:
             given = self._file if self._file and self._file.name == name else None
             file = given or next((place for place in (folder / name, root / name) if place.is_file()), None)
             shown = str(given or f"{entry.number:06}/{name}")
+            if file == root / name:
+                self._beside.add(name)
             if file is None and complete:
                 self._verdict.found("file_gone", shown, name=name)
             elif file is None:

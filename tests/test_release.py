@@ -266,6 +266,22 @@ def test_what_went_with_an_entry_is_no_entry_whatever_it_is_called(ledger: Ledge
     assert found(tmp_path / "saved (1).json", key).receipt == ledger.read(2).receipt, "an entry stays one under another name"
 
 
+def test_what_no_entry_of_a_folder_names_is_told_and_vouched_for_by_nobody(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    release(ledger, key, (pdf(tmp_path),))
+    assert not found(ledger.root, key).unnamed
+    shutil.move(ledger.folder(2) / "周报 week.pdf", ledger.root)
+    assert not found(ledger.root, key).unnamed, "as the attachments of a mail are saved"
+    shutil.copy(ledger.root / "周报 week.pdf", ledger.folder(2))
+    shutil.copy(ledger.path(2), ledger.root / "000002 (1).json")
+    ledger.folder(9).mkdir()
+    (ledger.folder(9) / "evil\x1b[31m.pdf").write_bytes(b"")
+    verdict = found(ledger.root, key)
+    assert (verdict.valid, verdict.unnamed) == (True, ["000002 (1).json", "000009/evil\x1b[31m.pdf", "周报 week.pdf"])
+    for language, words in (("en", "3 files here are named by no entry"), ("zh", "3 个文件不属于任何条目")):
+        shown = balefire("verify", ledger.root, "--key", key.public, "--language", language)
+        assert (shown.exit_code, words in shown.stderr, "000002 (1).json" in shown.stderr) == (0, True, True)
+
+
 def test_a_receiver_holds_only_some(ledger: Ledger, key: Key) -> None:
     for number in range(4):
         release(ledger, key, number=number)
