@@ -15,7 +15,6 @@ from detectors.lifecycle import LONGEST, TransitionError, name
 from records.errors import ConflictError, StoreError, UsageError
 from records.formats import Clock, duration
 from records.nesting import iso
-from records.store.decisions import ITSELF
 from records.wording import say
 from reports.dutybook import AT_ONCE, YEAR, Duty, duties, duty_of, incident_classes, levels, operators, supplement_of
 from reports.dutyrows import change, identity_of, of_alert, opening, written, year_end, year_of
@@ -23,6 +22,7 @@ from reports.everything import every_row
 from reports.formpage import document
 from reports.formpage import seal as formseal
 from reports.regrading import regraded_since
+from reports.standing import standings
 from reports.supplementing import following, untold
 
 if TYPE_CHECKING:
@@ -35,15 +35,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 CASE: Final = 12  # digits by which an agency knows an incident
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An alert that was closed as true: when first and by whom (the clock of the store's machine), and when and by whom that was taken back."""
-
-    since: int
-    by: str
-    ended: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +105,6 @@ class Due:
             return say("duty.no_period", language)
         key = "duty.overdue" if now > self.due else "duty.at_once" if self.duty.within == AT_ONCE else "duty.left"
         return say(key, language, time=duration(abs(now - self.due), language))
-
-
-def standings(store: Store, alert: str = "") -> dict[str, Standing]:
-    """How each alert (or one) that a person ever closed as true stands, by the trail. The first confirmation counts, whatever came between.
-
-    A reopening by ourselves, since the same went on, withdraws nothing: only a person's reopening does, or another verdict.
-    """
-    found: dict[str, Standing] = {}
-    search = "table:alert AND (action:close OR action:reopen)" + (f' AND subject:"{alert}"' if alert else "")
-    for row in every_row(store, "audit", search):
-        after: Row = json.loads(row["after"] or "{}")
-        there, when, by = found.get(row["subject"]), int(row["time"]), str(row["by"])
-        if row["action"] == "close" and after.get("verdict") == "true":
-            found[row["subject"]] = replace(there, ended=None) if there else Standing(when, by)
-        elif there and there.ended is None and not (row["action"] == "reopen" and by == ITSELF):
-            found[row["subject"]] = replace(there, ended=(when, by))
-    return found
 
 
 def ungraded(store: Store) -> dict[str, tuple[int, str]]:

@@ -497,6 +497,13 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
     assert told["year"] == str(year)
     assert [line.partition(" (")[2].partition(",")[0] for line in told["incidents"].splitlines()] == ["considerable", "general"]
     assert told["incidents"].count("handling goes on") == 2
+    store.change([lifecycle.reopen(store.alerts(["al2"])[0], "eve", "was a test")])
+    store.change([lifecycle.close(store.alerts(["al2"])[0], "eve", "false", NOON)])
+    one, last = forming.form(store, due, forming.Unit("W", "en"))["incidents"].splitlines()
+    assert "considerable" in one
+    assert last == f"Graded in {year} but not confirmed any more, so not listed: 1"
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
+    assert forming.form(store, due, forming.Unit("W", "en"))["incidents"] == last.replace(": 1", ": 2")
     obliging.fill(store, due, {"lessons": "tested"}, "bo")
     (due,) = [each for each in obliging.all_due(store) if each.duty.id == "cn-industry-data/yearly"]
     with pytest.raises(UsageError, match=f"the whole year {year}, which is not over"):
