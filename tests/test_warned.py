@@ -197,6 +197,7 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
         words in page
         for words in ("▲ 橙色", alert(1).title.zh, "plant &lt;2&gt;", "seen &amp; heard", "网络安全预警", say("warning.page.by", "zh"), alert(1).reason.zh)
     )
+    assert "环节与时限" in page, "the issuer closes, so that the steps are not all the receiver's"
     unnamed = say("warning.nameless", "en")
     assert unnamed in balefire("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--format", "html", "--store", where).stderr
     signed = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
