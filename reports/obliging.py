@@ -21,6 +21,7 @@ from reports.dutyrows import change, identity_of, of_alert, opening, written, ye
 from reports.everything import every_row
 from reports.formpage import document
 from reports.formpage import seal as formseal
+from reports.periods import zone_of
 from reports.regrading import regraded_since
 from reports.standing import standings
 from reports.supplementing import following, untold
@@ -161,7 +162,7 @@ def _yearly(store: Store, duty: Duty, confirmed: int, by: str) -> list[Change]:
     return [] if store.get("duty", identity) else [opening(identity, "", duty.id, confirmed, "grade", by)]
 
 
-def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "") -> None:
+def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "", zone: tzinfo = UTC) -> None:
     """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms.
 
     Raises TransitionError, and UsageError for a time that cannot be.
@@ -172,7 +173,8 @@ def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, not
     early = which == "handled" and at < stored["confirmed"]
     if early or at > now:
         problem, other = ("early", stored["confirmed"]) if early else ("future", now)
-        raise UsageError(f"duty.{problem}", at=iso(at)[:19], time=iso(other)[:19])
+        clock = Clock(zone, "en")  # the same in every language
+        raise UsageError(f"duty.{problem}", at=clock.stamp_s(at), time=clock.stamp_s(other))
     store.change([change("grading", alert, stored, "moment", by, {which: at}, note)])
 
 
@@ -254,16 +256,16 @@ def release(
             told = document(store, replace(due, ended=stored.ended), unit, language, zone)
             if seal and formseal(told) != seal:
                 raise StoreError("duty.changed", id=due.row["id"][:12])
-            releasable(stored, told["form"], now)
+            releasable(stored, told["form"], now, zone_of(zone))
             entry = ledger.release(key, told, pages(told), by=name(by), time=iso(now), kind="duty")
         return recorded(store, stored, entry, by, now)
 
 
-def releasable(due: Due, told: Mapping[str, str], now: int) -> None:
+def releasable(due: Due, told: Mapping[str, str], now: int, zone: tzinfo = UTC) -> None:
     """Raises TransitionError where a form that says this is not to be released."""
     _still_open(due)
     if due.status == "suspended" and due.ended:
-        when = iso(due.ended[0])[:16].replace("T", " ")
+        when = Clock(zone, "en").stamp(due.ended[0])
         raise TransitionError("duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=due.ended[1], time=when)
     if due.duty.start == YEAR and due.since and now < due.since:  # what is confirmed until its end belongs into it
         raise TransitionError("duty.year", id=due.row["id"][:12], year=due.year)

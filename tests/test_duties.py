@@ -664,6 +664,13 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     for at, words in (("2026-01-01T06:00", "before the alert was closed"), ("2126-01-01T06:00", "still to come")):
         refused = balefire("duty", "moment", "al1", "handled", "--at", at, "--store", where, "--language", "en")
         assert (refused.exit_code, words in refused.stderr) == (2, True)
+    with monkeypatch.context() as there:
+        there.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Shanghai")
+        assert balefire("duty", "moment", "al1", "paid", "--at", "2026-01-01T06:00:05", "--store", where, "--language", "en").stdout == (
+            "Paid 2026-01-01 14:00:05 UTC+8\n"
+        )
+        refused = balefire("duty", "moment", "al1", "handled", "--at", "2026-01-01T06:00", "--store", where, "--language", "en")
+        assert "2026-01-01 14:00:00 UTC+8 is before" in refused.stderr
     handled = one("duty", "moment", "al1", "handled", "--store", where)["handled"]
     summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
     assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)
