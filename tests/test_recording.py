@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from balefire.commands.watch import failure, told_of
+from records.errors import UsageError
 from sensors.indexing import unnoted
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
 from sensors.recording import Disk, Recording, files
@@ -154,6 +156,18 @@ def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     recording.close()
     assert recording.refused == ""
     assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_what_can_never_be_its_folder_is_a_wrong_use(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    words = (sys.executable, "-m", "sensors.listening", "--wait", "--record", str(tmp_path / place), "tcp-listen://127.0.0.1:0")
+    done = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, stdin=subprocess.DEVNULL, check=False, capture_output=True)
+    assert done.returncode == 1
+    problem = failure(told_of(done.stderr))
+    assert isinstance(problem, UsageError)
+    assert str(tmp_path / place) in problem.text("en")
+    assert "--record" in problem.text("zh")
 
 
 def test_where_others_fill_the_disk_the_newest_stay_and_it_goes_on_with_them(tmp_path: Path) -> None:
