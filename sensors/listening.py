@@ -29,7 +29,7 @@ from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
-from sensors.recording import LEAST, Recording
+from sensors.recording import Recording
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -142,7 +142,7 @@ class Listening:
             say({"unrecorded" if self._refused else "recorded": self._refused})
         if self._recording is not None and self._recording.narrow != self._narrow:
             self._narrow = self._recording.narrow
-            say({"narrowed" if self._narrow else "widened": str(LEAST)})
+            say({"narrowed" if self._narrow else "widened": f"{self._recording.least >> 20:,}"})
 
     def _look_at_outlet(self) -> None:
         """Say once that what judges falls behind, that there is no room for what is not judged, and once that there is again, and how much was shed."""

@@ -185,6 +185,22 @@ def test_where_others_fill_the_disk_the_newest_stay_and_it_goes_on_with_them(tmp
     assert (narrow, recording.narrow) == ({False, True}, False)
 
 
+def test_files_that_were_cut_off_do_not_push_out_what_is_worth_two_full_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where others take each octet that is free, so that each file ends soon after it began."""
+    recording, packets = Recording(tmp_path, head(), most=1 << 20, segment=20_000, floor=0), some(460)
+    for number, block in enumerate(blocks(packets)):
+        if number == 400:
+            recording.floor = 1 << 60
+            monkeypatch.setattr("sensors.recording.LONGEST_S", -1.0)
+        recording.write(block)
+        assert recording.refused == ""
+    recording.close()
+    kept = [packet for file in files(tmp_path) for packet in read(file.read_bytes())]
+    assert kept == packets[-len(kept) :]
+    assert 40_000 <= sum(file.stat().st_size for file in files(tmp_path)) < 80_000
+    assert recording.narrow
+
+
 def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a file of an older version, whose name begins with the day."""
     (tmp_path / "20260301T102030-123456789.pcapng").write_bytes(head())
