@@ -41,11 +41,11 @@ def preview(page: Page, due: Due) -> None:
                 st.caption(plain(error.text(page.language)))
                 return
             try:
-                obliging.releasable(due, told["form"], time.time_ns())
+                obliging.releasable(due, told["form"], time.time_ns(), page.clock.zone)
             except BalefireError as error:
                 st.caption(plain(error.text(page.language)))
             form = told["form"]
-            asking(page, due.row["id"], formpage.seal(told), lambda: obliging.releasable(due, form, time.time_ns()), key="form")
+            asking(page, due.row["id"], formpage.seal(told), lambda: obliging.releasable(due, form, time.time_ns(), page.clock.zone), key="form")
         paper(told, formpage.rendered, told["language"], "form", page.say("duties.preview"), draft=draft)
 
 

@@ -68,7 +68,7 @@ def line(page: Page, row: Row, now: int, titles: Mapping[str, Text], against: tu
     times = " · ".join(_done(page, each) for each in done)
     due = page.clock.moment(row["due"]) if row["due"] else "–"
     following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if warned.overdue(row, now) else due
-    status = {"text": warned.standing(row, against, page.language), "sub": times} | ({"severity": "high"} if against else {})
+    status = {"text": warned.standing(row, against, page.language, page.clock.zone), "sub": times} | ({"severity": "high"} if against else {})
     why = {"text": getattr(titles[row["id"]], page.language), "sub": " · ".join(warned.reasons(row, page.language))}
     return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], status, following]
 
@@ -102,7 +102,7 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
         told = warnpage.document(page.store, row, os.environ.get(UNIT, ""), os.environ.get(ZONE) or "UTC")
         if not told["unit"]:
             st.caption(plain(say("warning.nameless", page.language)))
-        asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row))
+        asking(page, chosen, warnpage.seal(told), lambda: warned.releasable(page.store, row, page.clock.zone))
         book = ledger()
         entry = book.released(chosen) if book else None
         shown = entry.body["document"] if entry else told

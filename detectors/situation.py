@@ -51,7 +51,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The index and its interval, in tenths: `low` if all that is undecided turned out as expected, `high` if what was not seen was as bad as can be."""
+    """The index and its interval, in tenths: `low` is the smaller of it and that of the confirmed alerts alone, `high` if what was not seen was the worst."""
 
     tenths: int
     low: int

@@ -126,6 +126,10 @@ class Clock:
         """`2026-11-22 03:12 UTC+8`, in every language."""
         return f"{self.local(time):%Y-%m-%d %H:%M} {self.offset(time)}"
 
+    def stamp_s(self, time: int) -> str:
+        """`2026-11-22 03:12:09 UTC+8`, in every language."""
+        return f"{self.local(time):%Y-%m-%d %H:%M:%S} {self.offset(time)}"
+
     def minute(self, time: int) -> str:
         """`03:12`."""
         return f"{self.local(time):%H:%M}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from records.query import Query, Span, Terms
+from records.query import Histogram, Query, Span, Terms
 from records.schema import TABLES
 from records.search import And, Condition, Match
 from records.store.columns import flat
@@ -39,6 +39,10 @@ class Source:
     def terms(self, table: str, span: Span, fields: Sequence[str], size: int, *parts: Condition, total: str = "") -> list[Row]:
         """The most frequent values of fields in a span, with `total`."""
         return plain(self.store.terms(table, span.query(self.where(table, *parts)), Terms(tuple(fields), size, total)))
+
+    def buckets(self, table: str, span: Span, interval: int, *parts: Condition) -> int:
+        """In how many intervals of a span, of so many nanoseconds, there are rows."""
+        return self.store.histogram(table, span.query(self.where(table, *parts)), Histogram(interval)).num_rows
 
     def sum(self, table: str, span: Span, field: str) -> int:
         """The sum of a field of a span."""

@@ -9,6 +9,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
 
 from records.errors import UsageError
 from records.secret import first_line
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_S: Final = 60.0
+PORTS: Final = range(1, 65_536)
+ADDRESS: Final = "https://HOST[:PORT]/PATH"
+KEPT: Final = "/%:@!$&'()*+,;=?~"  # in a path or query, as they stand (RFC 3986)
 
 
 class LaterError(Exception):
@@ -71,6 +75,38 @@ def channels() -> dict[str, Channel]:
 
     found = [importlib.import_module(f"{package.__name__}.{module.name}").CHANNEL for module in pkgutil.iter_modules(package.__path__)]
     return {each.kind: each for each in found}
+
+
+def unusable(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A setting by which nothing could ever be reached (`port`, `host`, `url`), and what it might be; None where there is none."""
+    port: object = settings.get("port", PORTS[0])
+    if isinstance(port, bool) or not str(port).isdecimal() or int(str(port)) not in PORTS:
+        return "port", f"{PORTS[0]} – {PORTS[-1]}"
+    if "host" in settings and not _host(str(settings["host"])):
+        return "host", "host.example"
+    if "url" in settings and (known := _address(str(settings["url"]))):
+        return "url", known
+    return None
+
+
+def _host(name: str) -> bool:
+    """Whether a name could be looked up."""
+    try:
+        return bool(name.encode("idna")) and not set(name) & set(" /@")
+    except UnicodeError:  # a label that is empty or too long
+        return False
+
+
+def _address(url: str) -> str | None:
+    """What a URL might be that is none, or has letters that no request can hold."""
+    try:
+        place = urlsplit(url)
+        if place.scheme not in {"http", "https"} or not _host(place.hostname or "") or place.port == 0:
+            return ADDRESS
+    except ValueError:  # a port that is no number, half of a bracket
+        return ADDRESS
+    better = place._replace(path=quote(place.path, KEPT), query=quote(place.query, KEPT))
+    return better.geturl() if better != place else None
 
 
 def trusting(settings: Mapping[str, Any]) -> ssl.SSLContext:

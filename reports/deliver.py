@@ -23,7 +23,7 @@ from records.homes import expanded
 from records.regular import opened
 from records.visible import clean
 from records.wording import LANGUAGES, say
-from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
+from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting, unusable
 from reports.dutybook import duty_of
 from reports.ledger import entry_at
 from reports.periods import KINDS
@@ -87,6 +87,8 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
             raise wrong(key, nearest(key, channel.keys | {"gets"}), key)
     if missing := sorted(channel.needed - set(settings)):
         raise wrong("–", ", ".join(missing))
+    if found := unusable(settings):
+        raise wrong(f"{found[0]}: {settings[found[0]]}", found[1], found[0])
     settings |= {key: str(file.absolute().parent / expanded(str(settings[key]))) for key in channel.local if settings.get(key)}
     if settings.get("ca"):
         try:
@@ -133,9 +135,11 @@ class Post:
                 if (last or _moment(entry) > since) and any(rule.fits(entry) for rule in way.gets):
                     self.add(ledger.path(entry.number), way, now)
                     noted.setdefault(entry.number, []).append(way.name)
-            if entries:
+            if (
+                entries or last is None
+            ):  # a ledger that was empty was followed, too: what is first released there may go, whatever is written in the file by then
                 with self._database() as database:
-                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number))
+                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number if entries else 0))
         return noted
 
     def rows(self) -> list[dict[str, Any]]:
@@ -170,10 +174,16 @@ class Post:
             database.execute("UPDATE delivery SET status = 'doubt', said = 'interrupted', changed = ? WHERE status = 'doubtful'", (now,))
 
     def _tried(self, row: Mapping[str, Any], way: Way, now: Callable[[], float]) -> str:
-        identity, tries = str(row["id"]), int(row["tries"]) + 1
+        identity, tries, asked = str(row["id"]), int(row["tries"]) + 1, False
         self._set(identity, now(), status="sending", tries=tries)
+
+        def doubtful() -> None:
+            nonlocal asked
+            self._set(identity, now(), status="doubtful")
+            asked = True
+
         try:
-            said = channels()[way.kind].deliver(way.settings, _parcel(row), lambda: self._doubtful(identity, now()))
+            said = channels()[way.kind].deliver(way.settings, _parcel(row), doubtful)
         except LaterError as error:
             given_up = tries > len(PAUSES_S)
             pause = 0 if given_up else PAUSES_S[tries - 1]
@@ -182,10 +192,11 @@ class Post:
             return self._set(identity, now(), status="doubt", said=str(error))
         except (RefusedError, UsageError, InputError, StoreError, OSError) as error:
             return self._set(identity, now(), status="dead", said=str(error))
+        except sqlite3.Error:  # of these notes, and no fault of the way
+            raise
+        except Exception as error:  # what is wrong with one way, whatever it is, keeps nothing from the others
+            return self._set(identity, now(), status="doubt" if asked else "dead", said=f"{type(error).__name__}: {error}")
         return self._set(identity, now(), status="sent", said=said)
-
-    def _doubtful(self, identity: str, now: float) -> None:
-        self._set(identity, now, status="doubtful")
 
     def _set(self, identity: str, now: float, **values: Any) -> str:
         """Change a delivery, on the disk before this returns; its status."""

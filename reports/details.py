@@ -214,7 +214,7 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     """How many, what is new or not known, who spoke with the Internet, remote access."""
     found, remote = told["assets"], told["unseen"]["remote"]
     whole, internet = found["assets"], found["internet"]
-    rows = [[Cell(words.say("table.exposure.new")), words.newcomers(found["new"], whole, told)]]
+    rows = [[Cell(words.say("table.exposure.new")), words.newcomers(found["new"], whole, {**told, **found})]]
     rows += [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("without_role", "without_zone")]
     unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])

@@ -13,7 +13,7 @@ from records.search import And, Exists, Not, Or, Range
 from reports.seeing import REMOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from records.query import Span
     from records.search import Condition
@@ -79,9 +79,16 @@ class Addresses:
         return found if len({row["observer.site"] for row in found}) == 1 else []
 
 
-def told(source: Source, span: Span, known: Known) -> Row:
+def newcomers(span: Span, known: Known, beginning: Collection[str]) -> tuple[list[Row], Row]:
+    """Those first seen in a period, the earliest first, without those of sites whose records are `beginning` in it; of these how many there are, if any."""
+    aged = [row for row in known.values() if row["observer.site"] not in beginning]
+    new = sorted((row for row in aged if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
+    return new, {"beginning": len(known) - len(aged)} if beginning else {}
+
+
+def told(source: Source, span: Span, known: Known, beginning: Collection[str] = ()) -> Row:
     """The part of a report about them. `unlisted` is None where the plant gave no list of its assets."""
-    new = sorted((row for row in known.values() if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
+    new, begun = newcomers(span, known, beginning)
     plant = KeptPlant(source.store).plant
     unlisted = [row for row in known.values() if not any(map(plant.asset, row["addresses"] or ()))] if plant.assets else None
     internet = _internet(source, span, known)
@@ -91,6 +98,7 @@ def told(source: Source, span: Span, known: Known) -> Row:
         "outside": len(known.outside),
         "complete": len(known) + len(known.outside) < MOST,
         "new": len(new),
+        **begun,
         "listed_new": [_one(row) | ({"site": row["observer.site"]} if several else {}) for row in new[:LISTED]],
         "without_role": sum(not row["role"] for row in known.values()),
         "without_zone": sum(not row["zone"] for row in known.values()),

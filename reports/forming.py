@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from detectors.lifecycle import LONGEST
 from records.errors import UsageError
@@ -13,6 +13,7 @@ from reports.dutybook import YEAR, class_named
 from reports.dutyrows import written, year_of
 from reports.everything import every_row
 from reports.periods import zone_of
+from reports.standing import standings
 from reports.supplementing import told_before
 
 if TYPE_CHECKING:
@@ -97,17 +98,22 @@ def _facts(store: Store, due: Due, unit: Unit) -> dict[str, str]:
 
 
 def _incidents(store: Store, due: Due, unit: Unit) -> str:
-    """The incidents of its year that a yearly report tells of, a line each."""
-    told: list[str] = []
+    """The incidents of its year that a yearly report tells of, a line each, and how many it does not, since their alerts are not confirmed any more."""
+    gradings = sorted(every_row(store, "grading"), key=lambda row: (row["confirmed"], row["id"]))
+    found = [row for row in gradings if due.duty.applies(row["graded"], row["class"], row["operator"]) and year_of(row["confirmed"]) == due.year]
+    ended = {alert for alert, told in standings(store).items() if told.ended}
+    told = [_incident(store, row, unit) for row in found if row["id"] not in ended]
+    last = [say("duty.withdrawn", unit.language, year=due.year, count=len(found) - len(told))] if len(found) > len(told) else []
+    shown = told if told or last else [say("duty.no_incident", unit.language, year=due.year)]
+    while len("\n".join([*shown, *last])) > LONGEST:  # a field holds no more; what does not fit is said, never cut unseen
+        shown = [*shown[: (len(shown) - 1) * 3 // 4], say("duty.more", unit.language, count=len(told) - (len(shown) - 1) * 3 // 4)]
+    return "\n".join([*shown, *last])
+
+
+def _incident(store: Store, grading: dict[str, Any], unit: Unit) -> str:
     clock, language = unit.clock, unit.language
-    for grading in sorted(every_row(store, "grading"), key=lambda row: (row["confirmed"], row["id"])):
-        if due.duty.applies(grading["graded"], grading["class"], grading["operator"]) and year_of(grading["confirmed"]) == due.year:
-            alert = store.get("alert", grading["id"]) or {}
-            handled = say("duty.handled", language, time=clock.stamp(grading["handled"])) if grading["handled"] else say("duty.unhandled", language)
-            words = {"title": alert.get(f"title.{language}") or grading["id"], "what": class_named(grading["class"], language), "handled": handled}
-            words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": clock.stamp(grading["confirmed"])}
-            told.append(say("duty.incident", language, **words))
-    shown = told or [say("duty.no_incident", language, year=due.year)]
-    while len("\n".join(shown)) > LONGEST:  # a field holds no more; what does not fit is said, never cut unseen
-        shown = [*shown[: (len(shown) - 1) * 3 // 4], say("duty.more", language, count=len(told) - (len(shown) - 1) * 3 // 4)]
-    return "\n".join(shown)
+    alert = store.get("alert", grading["id"]) or {}
+    handled = say("duty.handled", language, time=clock.stamp(grading["handled"])) if grading["handled"] else say("duty.unhandled", language)
+    words = {"title": alert.get(f"title.{language}") or grading["id"], "what": class_named(grading["class"], language), "handled": handled}
+    words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": clock.stamp(grading["confirmed"])}
+    return say("duty.incident", language, **words)

@@ -146,7 +146,7 @@ def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
     alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
     grave = [each for each in alerts["severity"] if each["level"] in GRAVE]
     total, unanswered = (sum(each[name] for each in grave) for name in ("total", "unanswered"))
-    said, begins = words.say, told.get("begins", False)
+    said, begins = words.say, bool(told.get("begins"))
     time = words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words))
     seen = Fact(words.share(coverage["time_share"]), time, said("fact.time"))
     if not told["recorded"]:
@@ -154,10 +154,17 @@ def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
     return [
         Fact(number(total), said("fact.of_alerts", whole=number(alerts["total"])), said("fact.grave")),
         Fact(number(unanswered), said("fact.of_grave", whole=number(total)), said("fact.unanswered")),
-        Fact(DASH if begins else number(assets["new"]), said("fact.begins" if begins else "fact.of_assets", whole=number(assets["assets"])), said("fact.new")),
+        Fact(DASH if begins else number(assets["new"]), _of_assets(assets, begins, words), said("fact.new")),
         seen,
         Fact(words.share(coverage["grade"]), said("fact.of_payload", whole=_payload(coverage, words)), said("fact.grade")),
     ]
+
+
+def _of_assets(assets: Row, begins: bool, words: Words) -> str:
+    """What new assets are out of: not those of sites whose records begin in the period."""
+    more = assets.get("beginning", 0)
+    key = "begins" if begins else "of_older" if more else "of_assets"
+    return words.say(f"fact.{key}", whole=number(assets["assets"] - more), more=number(more))
 
 
 def _minutes(minutes: int, words: Words) -> str:
@@ -205,7 +212,7 @@ def figures(told: Mapping[str, Any]) -> Row:
         "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "assets": assets["assets"],
         "grave": sum(each["total"] for each in alerts["severity"] if each["level"] in GRAVE), "findings": alerts["findings"],
         "new_assets": assets["new"], "grade": coverage["grade"], "time_share": coverage["time_share"], "answers": told["answers"],
-        **{name: told[name] for name in ("begins",) if name in told},
+        **{name: part[name] for name, part in (("begins", told), ("beginning", assets)) if name in part},
     }  # fmt: skip
 
 

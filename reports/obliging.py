@@ -15,14 +15,15 @@ from detectors.lifecycle import LONGEST, TransitionError, name
 from records.errors import ConflictError, StoreError, UsageError
 from records.formats import Clock, duration
 from records.nesting import iso
-from records.store.decisions import ITSELF
 from records.wording import say
 from reports.dutybook import AT_ONCE, YEAR, Duty, duties, duty_of, incident_classes, levels, operators, supplement_of
 from reports.dutyrows import change, identity_of, of_alert, opening, written, year_end, year_of
 from reports.everything import every_row
 from reports.formpage import document
 from reports.formpage import seal as formseal
+from reports.periods import zone_of
 from reports.regrading import regraded_since
+from reports.standing import standings
 from reports.supplementing import following, untold
 
 if TYPE_CHECKING:
@@ -35,15 +36,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 CASE: Final = 12  # digits by which an agency knows an incident
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An alert that was closed as true: when first and by whom (the clock of the store's machine), and when and by whom that was taken back."""
-
-    since: int
-    by: str
-    ended: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +108,6 @@ class Due:
         return say(key, language, time=duration(abs(now - self.due), language))
 
 
-def standings(store: Store, alert: str = "") -> dict[str, Standing]:
-    """How each alert (or one) that a person ever closed as true stands, by the trail. The first confirmation counts, whatever came between.
-
-    A reopening by ourselves, since the same went on, withdraws nothing: only a person's reopening does, or another verdict.
-    """
-    found: dict[str, Standing] = {}
-    search = "table:alert AND (action:close OR action:reopen)" + (f' AND subject:"{alert}"' if alert else "")
-    for row in every_row(store, "audit", search):
-        after: Row = json.loads(row["after"] or "{}")
-        there, when, by = found.get(row["subject"]), int(row["time"]), str(row["by"])
-        if row["action"] == "close" and after.get("verdict") == "true":
-            found[row["subject"]] = replace(there, ended=None) if there else Standing(when, by)
-        elif there and there.ended is None and not (row["action"] == "reopen" and by == ITSELF):
-            found[row["subject"]] = replace(there, ended=(when, by))
-    return found
-
-
 def ungraded(store: Store) -> dict[str, tuple[int, str]]:
     """The confirmed alerts whose level nobody has decided yet, since when and by whom they are confirmed: their clocks run already."""
     graded = {row["id"] for row in every_row(store, "grading")}
@@ -187,7 +162,7 @@ def _yearly(store: Store, duty: Duty, confirmed: int, by: str) -> list[Change]:
     return [] if store.get("duty", identity) else [opening(identity, "", duty.id, confirmed, "grade", by)]
 
 
-def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "") -> None:
+def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "", zone: tzinfo = UTC) -> None:
     """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms.
 
     Raises TransitionError, and UsageError for a time that cannot be.
@@ -198,7 +173,8 @@ def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, not
     early = which == "handled" and at < stored["confirmed"]
     if early or at > now:
         problem, other = ("early", stored["confirmed"]) if early else ("future", now)
-        raise UsageError(f"duty.{problem}", at=iso(at)[:19], time=iso(other)[:19])
+        clock = Clock(zone, "en")  # the same in every language
+        raise UsageError(f"duty.{problem}", at=clock.stamp_s(at), time=clock.stamp_s(other))
     store.change([change("grading", alert, stored, "moment", by, {which: at}, note)])
 
 
@@ -280,16 +256,16 @@ def release(
             told = document(store, replace(due, ended=stored.ended), unit, language, zone)
             if seal and formseal(told) != seal:
                 raise StoreError("duty.changed", id=due.row["id"][:12])
-            releasable(stored, told["form"], now)
+            releasable(stored, told["form"], now, zone_of(zone))
             entry = ledger.release(key, told, pages(told), by=name(by), time=iso(now), kind="duty")
         return recorded(store, stored, entry, by, now)
 
 
-def releasable(due: Due, told: Mapping[str, str], now: int) -> None:
+def releasable(due: Due, told: Mapping[str, str], now: int, zone: tzinfo = UTC) -> None:
     """Raises TransitionError where a form that says this is not to be released."""
     _still_open(due)
     if due.status == "suspended" and due.ended:
-        when = iso(due.ended[0])[:16].replace("T", " ")
+        when = Clock(zone, "en").stamp(due.ended[0])
         raise TransitionError("duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=due.ended[1], time=when)
     if due.duty.start == YEAR and due.since and now < due.since:  # what is confirmed until its end belongs into it
         raise TransitionError("duty.year", id=due.row["id"][:12], year=due.year)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
@@ -13,6 +14,7 @@ from records.query import Span
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 WEEKS: Final = 52  # a week is compared with the one so many before: the same days of the week
+_DATE: Final = re.compile(r"\d{4}(-\d\d){0,2}", re.ASCII)
 _MONTHS: Final = {"monthly": 1, "quarterly": 3}
 
 
@@ -54,6 +56,14 @@ def ending(kind: str, zone: tzinfo, until: int) -> Period:
     """The period that ends here; the one that is told as far as this where none ends here."""
     period = holding(kind, zone, until - 1)
     return period if period.until == until else replace(period, until=until, whole=False)
+
+
+def moment_of(text: str, zone: tzinfo) -> int:
+    """A time as it is given to reports: a date alone is the beginning of it by their calendar, any other without an offset is UTC. Raises UsageError."""
+    from records.asking import moment
+
+    found = moment(text)
+    return _midnight(_local(found, UTC).date(), zone) if _DATE.fullmatch(text.strip()) else found
 
 
 def latest(kind: str, zone: tzinfo, newest: int) -> list[Period]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -14,22 +14,27 @@ from detectors.disabling import disabled
 from records.formats import DAY, MINUTE, SECOND, per_cent
 from records.nesting import iso
 from records.query import Span
-from records.search import Range
+from records.search import Match, Not, Range, Wildcard
 from sensors.blindness import told as spot_told
 from sensors.blindspots import ROWS, Account
 from sensors.engine.tables import WINDOW
 from sensors.grading import grade
+from sensors.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from records.search import Condition
     from reports.asking import Row, Source
 
 Place = tuple[str, str]  # observer, interface
+Minutes = dict[Place, set[int]]  # when each place saw packets: the starts of windows, which are as long
 CAPTURES: Final = "capture-"  # how observers begin that are captures which were given no name
 MOST_PLACES: Final = 10_000
 READ: Final = 5 * DAY  # of windows that are read at once
-MOST_ROWS: Final = 500_000  # windows whose blind spots are looked at, the newest: a quarter of three interfaces
+MOST_ROWS: Final = 500_000  # windows whose payload and blind spots are looked at, the newest: a quarter of three interfaces
+PLACE: Final = ("observer.name", "interface")
+SEEN: Final = Range("packets", low=1)
 SPOTS: Final = 12
 GAPS: Final = 8
 PLACES: Final = 40
@@ -43,11 +48,12 @@ REMOTE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP", "udp/33
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What the windows of a period come to, how many these are, and how many there are."""
+    """What the windows of a period come to, how many these are, and how many there are. `rest`: when packets were seen in those that are too many to add up."""
 
     account: Account
     used: int
     total: int
+    rest: Minutes
 
 
 def recorded(source: Source, span: Span) -> bool:
@@ -60,6 +66,14 @@ def begins(source: Source, span: Span, lasting: int) -> bool:
     time, which says nothing of how new it is.
     """
     return not lasting and not source.count("coverage", Span(0, span.since))
+
+
+def beginning(source: Source, span: Span, lasting: int, assets: Collection[Row]) -> set[str]:
+    """Of several sites those whose records begin within a span, by all assets of it: one with an asset of before does not."""
+    sites, older = ({str(row["observer.site"]) for row in assets if row["first"] < before and row["observer.site"]} for before in (span.until, span.since))
+    if source.site is not None or len(sites) < 2 or begins(source, span, lasting):
+        return set()
+    return {site for site in sites - older if begins(replace(source, site=site), span, lasting)}
 
 
 def names(source: Source, span: Span) -> set[Place]:
@@ -81,10 +95,21 @@ def share(source: Source, span: Span, past: Span | None = None) -> tuple[float |
     """
     sums = source.sums("coverage", span, "decoded_bytes", "undecoded_bytes", "lost")
     minutes: Counter[Place] = Counter()
-    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES, Range("packets", low=1)):
+    for row in source.terms("coverage", span, PLACE, MOST_PLACES, SEEN):
         minutes[_place(row["observer.name"], row["interface"])] += int(row["total"])
+    read = source.terms("coverage", span, PLACE, MOST_PLACES, SEEN, Wildcard("file", "?*"))
+    captured = {_place(row["observer.name"], row["interface"]) for row in read} | ({(CAPTURES, "")} & set(minutes))
+    for place in captured:  # captures may be of the same time
+        minutes[place] = source.buckets("coverage", span, MINUTE, SEEN, *_of(place))
     sensors = names(source, span) | (names(source, past) if past else set[Place]())
     return grade(*sums), sum(min(_minutes(span), count) for count in minutes.values()) / (_minutes(span) * max(1, len(sensors)))
+
+
+def _of(place: Place) -> list[Condition]:
+    """The windows of a place."""
+    if place == (CAPTURES, ""):
+        return [Wildcard("observer.name", f"{CAPTURES}*", cased=True)]
+    return [Match(name, value, cased=True) if value else Not(Wildcard(name, "?*")) for name, value in zip(PLACE, place, strict=True)]
 
 
 def told(source: Source, span: Span, steps: Sequence[Span], windows: Windows, earlier: Iterable[Place], lasting: int) -> tuple[Row, Row]:
@@ -92,7 +117,8 @@ def told(source: Source, span: Span, steps: Sequence[Span], windows: Windows, ea
     now. Before `lasting` rows were deleted, so that no minute without one tells that nothing was seen.
     """
     account = windows.account
-    counts, by_place = account.counts, _seen(account)
+    counts, each_seen = account.counts, _seen(windows)
+    by_place = _together(each_seen)
     silent = sorted(set(earlier) - set(by_place))
     sensors = len(by_place) + len(silent)
     minutes, seen = _minutes(span) * max(1, sensors), sum(map(len, by_place.values()))
@@ -106,8 +132,8 @@ def told(source: Source, span: Span, steps: Sequence[Span], windows: Windows, ea
         "time_share": per_cent(seen, minutes),
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
-        "places": _places(span, account, silent),
-        "place_count": len(account.by_place) + len(silent),
+        "places": _places(span, account, each_seen, silent),
+        "place_count": len(each_seen) + len(silent),
         "over_time": _over_time(by_place, max(1, sensors), steps),
     }
     minutes_seen, spots = sorted({minute for each in by_place.values() for minute in each}), account.spots()
@@ -126,11 +152,17 @@ def told(source: Source, span: Span, steps: Sequence[Span], windows: Windows, ea
     return coverage, unseen
 
 
-def _seen(account: Account) -> dict[Place, set[int]]:
-    """By sensor and interface, the minutes in which it saw a packet: windows are as long."""
-    found: dict[Place, set[int]] = {}
-    for (observer, interface), sums in account.by_place.items():
-        found.setdefault(_place(observer, interface), set()).update(window * WINDOW for windows in sums.windows.values() for window in windows)
+def _seen(windows: Windows) -> Minutes:
+    """When each place saw packets, each capture by itself."""
+    held = {place: {window * WINDOW for found in sums.windows.values() for window in found} for place, sums in windows.account.by_place.items()}
+    return {place: held.get(place, set[int]()) | windows.rest.get(place, set[int]()) for place in {**held, **windows.rest}}
+
+
+def _together(seen: Minutes) -> Minutes:
+    """When each sensor and interface saw packets, captures without a name as one."""
+    found: Minutes = {}
+    for place, minutes in seen.items():
+        found.setdefault(_place(*place), set()).update(minutes)
     return found
 
 
@@ -152,10 +184,23 @@ def added(source: Source, span: Span) -> Windows:
                 rows: Any = pa.concat_tables(found)
                 account.add(rows.sort_by(ORDER))
                 used += rows.num_rows
-    return Windows(account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0))
+    older = Span(span.since, max(span.since, until))
+    return Windows(account, used, used + (source.count("coverage", older) if older.length else 0), _rest(source, older))
 
 
-def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Span]) -> list[Row]:
+def _rest(source: Source, span: Span) -> Minutes:
+    """When packets were seen in windows of which nothing else is looked at, some days at a time."""
+    found: Minutes = {}
+    for since in range(span.since, span.until, READ):
+        query = Span(since, min(span.until, since + READ)).query(source.where("coverage", Not(Range("refused", low=1))))  # no windows
+        for row in source.some("coverage", query, (*PLACE, "@timestamp", "packets")):
+            minutes = found.setdefault((row["observer.name"] or "", row["interface"] or ""), set())
+            if row["packets"]:
+                minutes.add(row["@timestamp"] // WINDOW * WINDOW)
+    return found
+
+
+def _over_time(by_place: Minutes, sensors: int, steps: Sequence[Span]) -> list[Row]:
     """Of each day (of a day: hour) the share of the sensors' minutes in which they saw packets, in per cent, cut."""
     counts: Counter[int] = Counter()
     ends = [step.until for step in steps]
@@ -168,19 +213,20 @@ def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Sp
     return told
 
 
-def _places(span: Span, account: Account, silent: Sequence[Place]) -> list[Row]:
+def _places(span: Span, account: Account, seen: Minutes, silent: Sequence[Place]) -> list[Row]:
     """Each sensor and interface, the one that saw least first: those that recorded nothing are part of what shares are told of."""
     whole = _minutes(span)
     nothing: Row = {"seen_minutes": 0, "minutes": whole, "grade": None, "packets": 0, "dropped": 0, "lost": 0}
     told: list[Row] = [{"observer": observer, "interface": interface or None} | nothing for observer, interface in silent]
-    for (observer, interface), sums in account.by_place.items():
+    for (observer, interface), minutes in seen.items():
+        sums = account.by_place.get((observer, interface), Sums())
         files = sorted(name for name in sums.windows if name)
         name = files[0] if observer.startswith("capture-") and files else observer
         counts = sums.counts
         told.append({
             "observer": name,
             "interface": interface or None,
-            "seen_minutes": min(whole, len({window for windows in sums.windows.values() for window in windows})),
+            "seen_minutes": min(whole, len(minutes)),
             "minutes": whole,
             "grade": grade(counts["decoded_bytes"], counts["undecoded_bytes"], counts["lost"]),
             **{field: counts[field] for field in ("packets", "dropped", "lost")},

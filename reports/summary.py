@@ -74,7 +74,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "alerts": alerting.told(source, alerts, hiding, span, names, steps, several=len(there) > 1),
             "answers": answering.times(source, span, alerts, known),
             "coverage": coverage,
-            "assets": exposing.told(source, span, assets),
+            "assets": exposing.told(source, span, assets, seeing.beginning(source, span, lasting, assets.values())),
             "data": classing.told(source, span, kinds.result(), names, rules),
             "changes": answering.changes(source, span, hiding),
             "unseen": unseen,
@@ -127,7 +127,7 @@ def _index(found: Index) -> Row:
     return {"formula": FORMULA, "value": found.tenths / 10, "level": found.level, "low": found.low / 10, "high": found.high / 10, "terms": terms}
 
 
-def _measured(source: Source, span: Span, past: Span | None, there: Sequence[Raised] = ()) -> tuple[Index, Alerts, dict[str, Row], tuple[float | None, float]]:
+def _measured(source: Source, span: Span, past: Span | None, there: Sequence[Raised] = ()) -> tuple[Index, Alerts, exposing.Known, tuple[float | None, float]]:
     assets = exposing.assets(source, span)
     alerts = alerting.raised(source, span, there)
     seen = seeing.share(source, span, past)
@@ -149,17 +149,23 @@ def _compared(source: Source, period: Period, now: Span, known: int, lasting: in
     until = answering.decided_until(period.span, now, known)
     answers = answering.times(source, period.span, alerts, until)
     told |= {"recorded": True, "decided_until": iso(until), **_begun(source, period.span, lasting)}
-    return told | {**_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
+    return told | {**_figures(found, alerts, assets, grade, share, _newcomers(source, period.span, assets, lasting)), "answers": answers}
 
 
-def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float | None, share: float, span: Span) -> dict[str, Any]:
+def _newcomers(source: Source, span: Span, assets: exposing.Known, lasting: int) -> Row:
+    """How many assets are new."""
+    new, begun = exposing.newcomers(span, assets, seeing.beginning(source, span, lasting, assets.values()))
+    return {"new_assets": len(new), **begun}
+
+
+def _figures(found: Index, alerts: Alerts, assets: exposing.Known, grade: float | None, share: float, newcomers: Row) -> dict[str, Any]:
     return {
         "index": _index(found),
         "alerts": len(alerts.raised),
         "grave": sum(each.level in alerting.GRAVE for each in alerts.raised),
         "findings": alerts.findings,
         "assets": len(assets),
-        "new_assets": sum(row["first"] >= span.since for row in assets.values()),
+        **newcomers,
         "grade": grade,
         "time_share": min(10_000, int(share * 10_000)) / 100 or share * 100,
     }
@@ -179,7 +185,9 @@ def _sites(store: Store, span: Span, past: Span | None, names: Sequence[str], th
     for name in names:
         source = Source(store, name)
         index_of, alerts, assets, (grade, share) = _measured(source, span, past, there.raised)
-        told.append({"site": name, **_begun(source, span, lasting), **_figures(index_of, alerts, assets, grade, share, span)})
+        told.append(
+            {"site": name, **_begun(source, span, lasting), **_figures(index_of, alerts, assets, grade, share, _newcomers(source, span, assets, lasting))}
+        )
     return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
 
 

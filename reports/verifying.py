@@ -25,7 +25,8 @@ class Verdict:
     """What was found. `problem` names a text `verify.<problem>`, filled in with `values`; None where all is as it was signed. `at`: the file it shows in.
 
     `trust`: "given" where the public key came from the reader, "beside" where it was taken from what is verified, which proves no origin.
-    `absent` are files that go with an entry and were not there to be looked at, `missing` the numbers of entries that were not.
+    `absent` are files that go with an entry and were not there to be looked at, `missing` the numbers of entries that were not; `unnamed` are
+    files of the folder that no entry names.
     """
 
     problem: str | None = None
@@ -37,6 +38,7 @@ class Verdict:
     trust: str = GIVEN
     absent: list[str] = field(default_factory=list[str])
     missing: list[int] = field(default_factory=list[int])
+    unnamed: list[str] = field(default_factory=list[str])
 
     @property
     def valid(self) -> bool:
@@ -68,32 +70,43 @@ def verify(path: Path, keys: Sequence[str], receipts: Sequence[Receipt] = (), *,
         return _Reader(Ledger(path), keys, whole=not some).all(receipts)
     if not path.is_file():
         raise UsageError("ledger.nothing", path=path)
-    entry = path if path.suffix == ".json" else _entry_of(path)
-    return _Reader(Ledger(entry.parent), keys, whole=False).one(entry, receipts)
+    went_with = _entry_of(path)
+    if went_with is None and path.suffix != ".json":
+        raise UsageError("ledger.no_entry", file=path)
+    entry, given = (went_with, path) if went_with else (path, None)  # whatever an entry is called, unless it went with another one
+    return _Reader(Ledger(entry.parent), keys, whole=False, given=given).one(entry, receipts)
 
 
-def _entry_of(file: Path) -> Path:
-    """The entry that a report's file (PDF, XLSX …) went with: beside its folder, or in it. Raises UsageError."""
-    beside = file.parent.with_name(f"{file.parent.name}.json")
-    for entry in ([beside] if beside.is_file() else []) + sorted(file.parent.glob("*.json")):
+def _entry_of(file: Path) -> Path | None:
+    """The entry that a report's file (PDF, XLSX …) went with: beside its folder, or in it; of several that name such a file, the one it fits.
+
+    What is called as entries are is one, unless its folder's entry names it.
+    """
+    folder = file.absolute().parent
+    beside, naming = folder.parent / f"{folder.name}.json", None
+    for entry in ([beside] if beside.is_file() else []) + ([] if NAMED.fullmatch(file.name) else sorted(folder.glob("*.json"))):
         try:
-            if any(each["name"] == file.name for each in entry_at(entry).body["files"]):
-                return entry
+            told = next((each for each in entry_at(entry).body["files"] if each["name"] == file.name), None)
         except BalefireError:
             continue
-    raise UsageError("ledger.no_entry", file=file)
+        if told and told["sha256"] == digest(file):
+            return entry
+        naming = naming or (entry if told else None)
+    return naming
 
 
 class _Reader:
     """Reads entries in turn. Whole: every one has to be there, so each vouches for all before it; else each has to stand for itself."""
 
-    def __init__(self, ledger: Ledger, keys: Sequence[str], *, whole: bool) -> None:
+    def __init__(self, ledger: Ledger, keys: Sequence[str], *, whole: bool, given: Path | None = None) -> None:
         self._ledger, self._given, self._whole = ledger, set(keys), whole
+        self._file = given  # one that goes with the entry: this is looked at, whatever lies in its place beside the entry
         self._verdict = Verdict(trust=GIVEN if keys else BESIDE)
         self._authority = Authority.of(self._given)
         self._unvouched = set[str]()  # keys that were made after a revocation and not given
         self._vouched = False  # whether an entry was signed by a key that was given
         self._hashes: dict[int, str] = {}
+        self._beside = set[str]()  # files of entries that lie beside these, not in their folders
         self._key_entries: list[bytes] = []
         self._before: Entry | None = None
         self._unjudged: list[tuple[Entry, str]] = []  # key entries by themselves, which carry nothing that leads to their key
@@ -110,7 +123,17 @@ class _Reader:
             self._entry(self._ledger.path(number), complete=True)
             if not self._verdict.valid:
                 break
+        else:
+            self._verdict.unnamed = self._unnamed()
         return self._ended(receipts)
+
+    def _unnamed(self) -> list[str]:
+        """What lies here and was not looked at. What is hidden is of those who write here."""
+        root = self._ledger.root
+        known = self._beside | {name for number in self._hashes for name in (self._ledger.path(number).name, self._ledger.folder(number).name)}
+        strange = [each for each in root.glob("[!.]*") if each.name not in known]
+        found = [*(each for each in strange if not each.is_dir()), *(file for each in strange for file in each.glob("*"))]
+        return sorted(str(each.relative_to(root)) for each in found)
 
     def _ended(self, receipts: Sequence[Receipt]) -> Verdict:
         verdict, last = self._verdict, self._before
@@ -238,8 +261,11 @@ class _Reader:
         folder = root / f"{entry.number:06}"
         told = {str(each["name"]): each for each in entry.body["files"]}
         for name, each in told.items():
-            file = next((place for place in (folder / name, root / name) if place.is_file()), None)
-            shown = f"{entry.number:06}/{name}"
+            given = self._file if self._file and self._file.name == name else None
+            file = given or next((place for place in (folder / name, root / name) if place.is_file()), None)
+            shown = str(given or f"{entry.number:06}/{name}")
+            if file == root / name:
+                self._beside.add(name)
             if file is None and complete:
                 self._verdict.found("file_gone", shown, name=name)
             elif file is None:

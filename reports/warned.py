@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import UTC, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, LONGEST_NAME, TransitionError, name, plain
 from records.errors import UsageError
+from records.formats import Clock
 from records.model import Text
-from records.nesting import iso
 from records.store.contract import Change
 from records.wording import LANGUAGES, say
 from reports.dutybook import colour_of
@@ -184,11 +185,11 @@ class DisprovedError(TransitionError):
         return say(f"error.{self.key}", language, **self.values | {"verdict": say(f"verdict.{self.values['verdict']}", language)})
 
 
-def releasable(store: Store, row: Row) -> None:
+def releasable(store: Store, row: Row, zone: tzinfo = UTC) -> None:
     """Raises DisprovedError where the warning's alert is closed as anything but true: nobody is warned of that unless a person wants it even so."""
     if against := disproved(store, [row["alert"]]).get(row["alert"]):
         verdict, when, by = against
-        raise DisprovedError("warning.disproved", id=row["id"], verdict=verdict, by=by, time=iso(when)[:16].replace("T", " "))
+        raise DisprovedError("warning.disproved", id=row["id"], verdict=verdict, by=by, time=Clock(zone, "en").stamp(when))
 
 
 def titles(store: Store, rows: Sequence[Row]) -> dict[str, Text]:
@@ -200,13 +201,13 @@ def titles(store: Store, rows: Sequence[Row]) -> dict[str, Text]:
     return plain | {name: title for name, title in known.items() if plain[name].en in {title.en[:LONGEST_TITLE], title.zh[:LONGEST_TITLE]}}
 
 
-def standing(row: Row, against: tuple[str, int, str] | None, language: str) -> str:
-    """How a warning stands, and what was decided against it."""
+def standing(row: Row, against: tuple[str, int, str] | None, language: str, zone: tzinfo = UTC) -> str:
+    """How a warning stands, and what was decided against it, by the clock of a zone."""
     told = say(f"warning.status.{row['status']}", language)
     if against is None:
         return told
     verdict, time, by = against
-    words = {"verdict": say(f"verdict.{verdict}", language), "by": by, "time": iso(time)[:16].replace("T", " ")}
+    words = {"verdict": say(f"verdict.{verdict}", language), "by": by, "time": Clock(zone, language).stamp(time)}
     return say("warning.contested", language, status=told, **words)
 
 

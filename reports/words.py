@@ -64,8 +64,12 @@ class Words:
         return Cell(self.say("of", count=number(count), whole=number(whole)), count, "number")
 
     def newcomers(self, count: int, whole: int, of: Mapping[str, Any]) -> Cell:
-        """How many assets are new in a period, `of` which this is told; where records begin in it nobody knows."""
-        return Cell(self.say("begins"), None, "number") if of.get("begins") else self.of(count, whole)
+        """How many assets are new in a period, `of` which this is told; where records begin in it, of all or of some sites, nobody knows."""
+        if of.get("begins"):
+            return Cell(self.say("begins"), None, "number")
+        if more := of.get("beginning"):
+            return Cell(self.say("of_older", count=number(count), whole=number(whole - more), more=number(more)), count, "number")
+        return self.of(count, whole)
 
     def shown(self, count: int, whole: int) -> str:
         """How many of how many a table shows; nothing of an empty one, which says so itself."""

@@ -41,7 +41,7 @@ def version() -> int:
 def confine(writable: Iterable[Path], tcp: bool) -> bool:
     """From now on this thread, and what it starts, writes below these directories alone, and has TCP only with `tcp`; False where the kernel cannot do that.
 
-    Of a directory that is not there yet, the next one above counts that is, so that it can be made. Called before there are other threads.
+    A directory that is not there yet is made; none that cannot be can be written. Called before there are other threads.
     """
     known = version()
     if not known:
@@ -53,7 +53,7 @@ def confine(writable: Iterable[Path], tcp: bool) -> bool:
     if rules < 0:
         return False
     try:
-        for place in {_there(place) for place in writable}:
+        for place in {expanded(place).absolute() for place in writable}:
             _allow(libc, rules, rights, place)
         libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return libc.syscall(RESTRICT_SELF, rules, 0) == 0
@@ -61,14 +61,24 @@ def confine(writable: Iterable[Path], tcp: bool) -> bool:
         os.close(rules)
 
 
-def _there(place: Path) -> Path:
+def made(place: Path, mode: int = 0o777) -> None:
+    """Have it there, and the way to it on the disk, as a rule is of what is there. Raises OSError where it is no directory, and cannot be made."""
     place = expanded(place).absolute()
-    return next(each for each in (place, *place.parents) if each.is_dir())
+    missing = [each for each in (place, *place.parents) if not os.path.isdir(each)]  # noqa: PTH112 - Path's raises where one may not look
+    for new in reversed(missing):
+        new.mkdir(mode, exist_ok=True)
+        with suppress(OSError):  # some systems open no directory
+            opened = os.open(new.parent, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
 
 
 def _allow(libc: ctypes.CDLL, rules: int, rights: int, place: Path) -> None:
-    with suppress(OSError):  # one that cannot be opened cannot be written either
-        opened = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    with suppress(OSError):  # one that cannot be made or opened cannot be written either; what is above it is not for this process
+        made(place)
+        opened = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             libc.syscall(ADD_RULE, rules, BENEATH, struct.pack("=Qi", rights, opened), 0)
         finally:

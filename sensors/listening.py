@@ -29,7 +29,7 @@ from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
-from sensors.recording import LEAST, Recording
+from sensors.recording import Recording
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -146,7 +146,7 @@ class Listening:
             say({"unrecorded" if self._refused else "recorded": self._refused})
         if self._recording is not None and self._recording.narrow != self._narrow:
             self._narrow = self._recording.narrow
-            say({"narrowed" if self._narrow else "widened": str(LEAST)})
+            say({"narrowed" if self._narrow else "widened": f"{self._recording.least >> 20:,}"})
 
     def _look_at_outlet(self) -> None:
         """Say once that what judges falls behind, that there is no room for what is not judged, and once that there is again, and how much was shed."""
@@ -212,11 +212,20 @@ def harden() -> None:
 
 
 def confine(record: Path | None, places: Sequence[str]) -> None:
-    """Write nothing but the recording, kernels that are compiled, and folders into which captures fall; have no TCP where none is asked for."""
+    """Write nothing but the recording, kernels that are compiled, and folders into which captures fall; have no TCP where none is asked for.
+
+    Raises UsageError where there cannot be a recording.
+    """
     from sensors import fence
     from sensors.engine.mode import cache_directory
 
-    written = [Path(os.devnull).parent, cache_directory().parent, *folders(places), *([record] if record else [])]
+    if record is not None:
+        try:
+            fence.made(record)
+        except OSError as error:
+            raise UsageError("live.record", path=record, reason=error.strerror or error) from None
+    there = [place for place in folders(places) if os.path.isdir(place)]  # noqa: PTH112 - Path's raises where one may not look
+    written = [Path(os.devnull).parent, cache_directory().parent, *there, *([record] if record else [])]
     fence.confine(written, tcp=any("://" in place for place in places))
 
 
@@ -285,8 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
-    confine(given.record, given.places)
     try:
+        confine(given.record, given.places)
         opened = opener(given.places, given.filter, given.ring_mib << 20, given.portable, given.processes)
         if given.wait and not sys.stdin.readline():
             return 0

@@ -1,5 +1,5 @@
 """What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all, or it is too old.
-The newest two stay whoever takes the room of the disk, and the ring goes on with them.
+What two full ones hold stays of the newest whoever takes the room of the disk, and the ring goes on with them.
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
 what was found when it was live. What the disk refused is told as dropped, and where a recording goes on, for how long nobody listened. Their names begin with
@@ -28,7 +28,7 @@ from sensors.sources.pcap import SPAN
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
 FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
-LEAST: Final = 2  # files that others who fill the disk do not push out, beside the one that is written
+LEAST: Final = 2  # full files that others who fill the disk do not push out, beside the one that is written; of files that were cut off, as much in octets
 LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there is no more than so much too old
 LOOK_S: Final = 60.0  # between looks at what is too old
 SYNC_S: Final = 5.0  # after which what was written is on the disk, whatever becomes of the machine
@@ -48,6 +48,7 @@ class Recording:
     def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR, days: float = math.inf, misses: bool = True) -> None:
         self._days, self._begun, self._looked, self._synced = days, 0.0, -math.inf, time.monotonic()
         self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
+        self.least = LEAST * self._segment  # octets that stay where others fill the disk
         self._file: IO[bytes] | None = None
         self._octets = 0
         self._disk: Disk | None = None
@@ -200,11 +201,13 @@ class Recording:
         """Make room for one more file. Where others take what has to stay free, the least goes round in its own room."""
         kept = files(self._folder)
         total = sum(map(octets, kept))
-        while kept and (total + self._segment > self._most or (len(kept) > LEAST and not self._is_free(self._segment))):
+        while kept and (
+            total + self._segment > self._most or (len(kept) > LEAST and total - octets(kept[0]) >= self.least and not self._is_free(self._segment))
+        ):
             oldest = kept.pop(0)
             total -= octets(oldest)
             _delete(oldest)
-        self.narrow = len(kept) == LEAST and not self._is_free(self._segment)
+        self.narrow = len(kept) >= LEAST and not self._is_free(self._segment)
         if not self.narrow and not self._is_free(0):
             raise OSError(ENOSPC, "less is free than has to stay free")
 

@@ -10,10 +10,12 @@ import struct
 import tempfile
 import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from records.errors import InputError
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
 from sensors.sources import feeds, ring, shares
@@ -49,14 +51,18 @@ def _shared(tasks: Sequence[tuple[str, int]], stopped: Sequence[int]) -> None:
                 done, left = wait(left, LOOK_S, FIRST_COMPLETED)
                 for each in done:
                     each.result()
+        except BrokenProcessPool as error:
+            if not stopped:  # else one was told to end before it could leave that to this one
+                raise InputError("warm.killed") from error
         finally:
             for process in multiprocessing.active_children() if left else ():  # or it is waited for them, for minutes
-                process.terminate()
+                process.kill()
 
 
 def _begin() -> None:
-    """As one of them: it ends with who started it, who alone is told by Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """As one of them: it ends with who started it, who alone is told by Ctrl-C, or by what ends a whole group."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     tie()
 
 

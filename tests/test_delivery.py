@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import http.server
 import json
@@ -22,6 +23,7 @@ import pytest
 
 from records.errors import InputError, StoreError, UsageError
 from reports import keys
+from reports.channel import channels
 from reports.deliver import PAUSES_S, Post, Way, ways
 from reports.ledger import Ledger
 from reports.verifying import verify
@@ -636,6 +638,32 @@ def test_a_webhook_elsewhere_is_reached_by_https_alone(post: Post, entry: Path) 
     assert post.run({"hook": way}, Clock()) == {"dead": 1}
 
 
+def test_what_is_wrong_with_one_way_in_whatever_manner_keeps_nothing_from_the_others(
+    post: Post, entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is given up with its reason, and none is in doubt: nothing was sent. What breaks where the other side may have it is."""
+    monkeypatch.setenv("TOKEN", "口令")
+
+    def broken(_settings: Any, _parcel: Any, doubtful: Any) -> str:
+        doubtful()
+        raise ValueError("broken midway")
+
+    monkeypatch.setitem(channels(), "broken", dataclasses.replace(channels()["webhook"], kind="broken", deliver=broken))
+    with hook([]) as (url, asked):
+        bad = {"port": "https://agency.example:port/in", "half": "http://[::1/x", "blank": f"{url} x", "letters": f"{url}/受", "token": url}
+        known = {name: Way(name, "webhook", {"url": each, "token_env": "TOKEN"} if name == "token" else {"url": each}) for name, each in bad.items()}
+        known |= {"midway": Way("midway", "broken", {"url": url}), "share": Way("share", "folder", {"path": str(tmp_path / "share")})}
+        for way in known.values():
+            post.add(entry, way, 0)
+        assert post.run(known, Clock()) == {"dead": len(bad), "doubt": 1, "sent": 1}
+    assert not asked
+    said = {row["channel"]: row["said"] for row in post.rows()}
+    assert "port" in said["port"]
+    assert "ASCII" in said["token"]
+    assert said["midway"] == "ValueError: broken midway"
+    assert all(said.values())
+
+
 # the file of ways, two who run, the command line
 
 
@@ -674,6 +702,10 @@ def ways_as_they_were(known: dict[str, Way], name: str) -> Way:
     ("text", "line"),
     [("a:\n  kind: pigeon\n", 2), ("a:\n  kind: folder\n  path: x\n  pth: y\n", 4), ("a:\n  kind: folder\n", 1), ("a: 3\n", 1),
      ("a:\n  kind: mail\n  host: h\n  from: f\n  to: t\n  password: secret\n", 6), ("a: [\n", 2),
+     *((f"a:\n  kind: sftp\n  user: u\n  path: /x\n  known_hosts: k\n  host: h\n  port: {port}\n", 7) for port in ("abc", "0", "65536", "true")),
+     *((f"a:\n  kind: mail\n  from: f\n  to: t\n  host: {host}\n", 5) for host in ("a..b", "''", "h/in")),
+     *((f"a:\n  kind: webhook\n  url: {url}\n", 3) for url in
+       ("https://agency.example:port/in", "http://[::1/x", "https://a..b/in", "agency.example/in", "https:///in", "https://agency.example/in x", "https://h/受")),
      *((f"a:\n  kind: folder\n  path: x\n  gets:\n  - duty: all\n  - {rule}\n", 6) for rule in
        ("report: [hourly]", "duty: [cybrspace]", "pigeon: all", "{report: all, duty: all}", "{duty: all, site: x}", "warning: []", "3"))],
 )  # fmt: skip
@@ -748,6 +780,16 @@ def test_what_is_released_goes_by_itself_to_whom_a_rule_names_once_and_nothing_o
     assert f"Entry {weekly} goes to head, north" in said.stderr
     assert balefire(*told, "--json").stdout.count("0") == 4, "nothing goes twice"
     assert verify(tmp_path / "cac", [key.public], some=True).valid, "each has what it gets, whole"
+
+
+def test_what_is_first_released_goes_though_another_way_was_added_meanwhile(post: Post, tmp_path: Path) -> None:
+    """The file of ways was changed after the release; who was followed before that, with a ledger that was empty, gets it, and the new way nothing of old."""
+    (tmp_path / "ways.yml").write_text("".join(f"{name}: {{kind: folder, path: {name}, gets: [{{report: all}}]}}\n" for name in ("head", "late")))
+    known, ledger, when = ways(tmp_path / "ways.yml"), Ledger(tmp_path / "ledger"), datetime.datetime.fromisoformat(WHEN).timestamp()
+    assert post.follow(ledger, {"head": known["head"]}, when - 60, 0) == {}
+    key = made(ledger, tmp_path / "keys")
+    release(ledger, key, kind="summary", period="weekly")
+    assert post.follow(ledger, known, when + 60, 0) == {2: ["head"]}
 
 
 def test_a_running_delivery_takes_the_file_of_ways_as_it_stands(entry: Path, tmp_path: Path) -> None:

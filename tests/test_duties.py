@@ -497,6 +497,13 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
     assert told["year"] == str(year)
     assert [line.partition(" (")[2].partition(",")[0] for line in told["incidents"].splitlines()] == ["considerable", "general"]
     assert told["incidents"].count("handling goes on") == 2
+    store.change([lifecycle.reopen(store.alerts(["al2"])[0], "eve", "was a test")])
+    store.change([lifecycle.close(store.alerts(["al2"])[0], "eve", "false", NOON)])
+    one, last = forming.form(store, due, forming.Unit("W", "en"))["incidents"].splitlines()
+    assert "considerable" in one
+    assert last == f"Graded in {year} but not confirmed any more, so not listed: 1"
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
+    assert forming.form(store, due, forming.Unit("W", "en"))["incidents"] == last.replace(": 1", ": 2")
     obliging.fill(store, due, {"lessons": "tested"}, "bo")
     (due,) = [each for each in obliging.all_due(store) if each.duty.id == "cn-industry-data/yearly"]
     with pytest.raises(UsageError, match=f"the whole year {year}, which is not over"):
@@ -657,6 +664,13 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     for at, words in (("2026-01-01T06:00", "before the alert was closed"), ("2126-01-01T06:00", "still to come")):
         refused = balefire("duty", "moment", "al1", "handled", "--at", at, "--store", where, "--language", "en")
         assert (refused.exit_code, words in refused.stderr) == (2, True)
+    with monkeypatch.context() as there:
+        there.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Shanghai")
+        assert balefire("duty", "moment", "al1", "paid", "--at", "2026-01-01T06:00:05", "--store", where, "--language", "en").stdout == (
+            "Paid 2026-01-01 14:00:05 UTC+8\n"
+        )
+        refused = balefire("duty", "moment", "al1", "handled", "--at", "2026-01-01T06:00", "--store", where, "--language", "en")
+        assert "2026-01-01 14:00:00 UTC+8 is before" in refused.stderr
     handled = one("duty", "moment", "al1", "handled", "--store", where)["handled"]
     summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
     assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)

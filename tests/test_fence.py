@@ -76,14 +76,17 @@ def test_it_writes_where_it_may_and_reads_everywhere(tcp: bool, tmp_path: Path) 
     assert asked(script, tmp_path) == REFUSED | {"tcp": "done" if tcp else "EACCES"}
 
 
-def test_a_folder_that_is_not_there_can_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_made_and_nothing_above_it_can_be_written(tmp_path: Path) -> None:
+    """Nor above one that cannot be made, as a file or a link that leads nowhere stands in its place."""
     script = """
 from sensors.fence import confine
-assert confine([Path(may) / "a" / "b"], True)
-(Path(may) / "a" / "b").mkdir(parents=True)
-tried(may + "/a/b", not_)
+(Path(may) / "file").write_text("x")
+(Path(may) / "link").symlink_to("nowhere")
+assert confine([Path(not_) / "a" / "b", Path(may) / "file", Path(may) / "file" / "c", Path(may) / "link", Path("/proc/nothing")], True)
+tried(not_ + "/a/b", may)
 """
-    assert asked(script, tmp_path)["may"] == ["done", "done"]
+    told = asked(script, tmp_path)
+    assert (told["may"], told["not"]) == (["done", "done"], ["EACCES", "EACCES"])
 
 
 def test_unconfined_all_of_that_works(tmp_path: Path) -> None:
@@ -107,19 +110,21 @@ def test_what_listens_to_interfaces_alone_has_no_tcp(tmp_path: Path) -> None:
     script = """
 from sensors import listening
 listening.opener = lambda *_: (tried(may, not_), os._exit(0))
+may, not_ = not_ + "/new", may
+(Path(not_) / "kept").write_text("as it was")
 listening.main(["--record", may, "lo"])
 """
     assert asked(script, tmp_path) == REFUSED | {"tcp": "EACCES"}
 
 
 def test_what_judges_is_confined(tmp_path: Path) -> None:
-    """To the store, and what it makes anew."""
+    """To the store, and what it makes anew, where none of that is there yet."""
     script = """
+os.environ["XDG_DATA_HOME"] = os.environ["BALEFIRE_SPOOL"] = not_ + "/data"
 from balefire.commands import watch
 from balefire.__main__ import start
 watch._listening = lambda *_: (tried(may, not_), os._exit(0))
 sys.argv = ["balefire", "watch", "tcp-listen://127.0.0.1:0", "--store", may + "/store"]
-os.mkdir(may + "/store")
 may += "/store"
 start()
 """

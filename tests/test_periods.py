@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from records.errors import UsageError
-from reports.periods import KINDS, before, days, ending, holding, last_year, latest, zone_of
+from reports.periods import KINDS, before, days, ending, holding, last_year, latest, moment_of, zone_of
 
 HOUR = 3600 * 10**9
 
@@ -88,3 +88,18 @@ def test_a_zone_that_there_is_not_is_named() -> None:
         zone_of("Asia/Atlantis")
     assert "Asia/Atlantis" in error.value.text("en")
     assert zone_of("") == zone_of("UTC") or str(zone_of("")) == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "zone"),
+    [
+        ("2026-12-01", "2026-12-01T00:00", "Asia/Shanghai"),
+        ("2026-12", "2026-12-01T00:00", "Asia/Shanghai"),
+        ("2026", "2026-01-01T00:00", "America/St_Johns"),
+        (" 2026-12-01 ", "2026-12-01T00:00", "America/St_Johns"),
+        ("2026-12-01T00:00", "2026-12-01T00:00", "UTC"),
+        ("2026-12-01+02:00", "2026-11-30T22:00", "UTC"),
+    ],
+)
+def test_a_date_alone_is_one_of_the_calendar_and_a_time_without_an_offset_is_utc(text: str, meant: str, zone: str) -> None:
+    assert moment_of(text, ZoneInfo("Asia/Shanghai" if zone == "UTC" else zone)) == at(meant, zone)

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from balefire.commands.watch import failure, told_of
+from records.errors import UsageError
 from sensors.indexing import unnoted
 from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
 from sensors.recording import Disk, Recording, files
@@ -156,6 +158,18 @@ def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
 
 
+@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_what_can_never_be_its_folder_is_a_wrong_use(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    words = (sys.executable, "-m", "sensors.listening", "--wait", "--record", str(tmp_path / place), "tcp-listen://127.0.0.1:0")
+    done = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, stdin=subprocess.DEVNULL, check=False, capture_output=True)
+    assert done.returncode == 1
+    problem = failure(told_of(done.stderr))
+    assert isinstance(problem, UsageError)
+    assert str(tmp_path / place) in problem.text("en")
+    assert "--record" in problem.text("zh")
+
+
 def test_where_others_fill_the_disk_the_newest_stay_and_it_goes_on_with_them(tmp_path: Path) -> None:
     recording, packets, narrow = Recording(tmp_path, head(), most=1 << 20, segment=20_000, floor=0), some(1000), set[bool]()
     for number, block in enumerate(blocks(packets)):
@@ -169,6 +183,22 @@ def test_where_others_fill_the_disk_the_newest_stay_and_it_goes_on_with_them(tmp
             assert (len(kept) == 400, len([*tmp_path.glob("*")])) == ((True, 9) if number == 399 else (False, 3))
     recording.close()
     assert (narrow, recording.narrow) == ({False, True}, False)
+
+
+def test_files_that_were_cut_off_do_not_push_out_what_is_worth_two_full_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where others take each octet that is free, so that each file ends soon after it began."""
+    recording, packets = Recording(tmp_path, head(), most=1 << 20, segment=20_000, floor=0), some(460)
+    for number, block in enumerate(blocks(packets)):
+        if number == 400:
+            recording.floor = 1 << 60
+            monkeypatch.setattr("sensors.recording.LONGEST_S", -1.0)
+        recording.write(block)
+        assert recording.refused == ""
+    recording.close()
+    kept = [packet for file in files(tmp_path) for packet in read(file.read_bytes())]
+    assert kept == packets[-len(kept) :]
+    assert 40_000 <= sum(file.stat().st_size for file in files(tmp_path)) < 80_000
+    assert recording.narrow
 
 
 def test_a_clock_that_is_set_back_does_not_make_the_newest_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,6 +232,56 @@ def test_files_taken_away_or_added_show(ledger: Ledger, key: Key, tmp_path: Path
     assert (alone.valid, alone.absent) == (True, ["周报 week.pdf"])
 
 
+def test_a_file_is_judged_by_its_own_octets_whatever_lies_in_its_place(ledger: Ledger, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intact original lies in its folder; the file that was given is another one. Of two entries with a file of one name, each has its own."""
+    release(ledger, key, (pdf(tmp_path),))
+    pdf(tmp_path).write_bytes(b"%PDF-1.7 of a later week")
+    release(ledger, key, (tmp_path / "周报 week.pdf",))
+    beside = ledger.root / "周报 week.pdf"
+    beside.write_bytes(b"%PDF-1.7 of no week")
+    assert wrong(beside, key) == ("file_changed", str(beside))
+    for number in (2, 3):
+        shutil.copy(ledger.folder(number) / beside.name, beside)
+        assert (verdict := found(beside, key)).valid
+        assert verdict.receipt == ledger.read(number).receipt
+    monkeypatch.chdir(ledger.folder(2))
+    assert found(Path(beside.name), key).valid
+    Path(beside.name).write_bytes(b"%PDF-1.7 of no week")
+    assert wrong(Path(beside.name), key)[0] == "file_changed"
+
+
+def test_what_went_with_an_entry_is_no_entry_whatever_it_is_called(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    names = ("form.json", "000001.json")
+    release(ledger, key, tuple(pdf(tmp_path, name) for name in names))
+    for name in names:
+        file = ledger.folder(2) / name
+        assert found(file, key).receipt == ledger.read(2).receipt
+        file.write_bytes(b"{}")
+        assert wrong(file, key) == ("file_changed", str(file))
+        file.write_bytes(b"%PDF-1.7 of a week")
+    shutil.copy(ledger.folder(2) / "form.json", ledger.root)
+    assert found(ledger.root / "form.json", key).valid, "saved beside its entry, as a mail's attachments are"
+    assert found(ledger.path(1), key).receipt == ledger.read(1).receipt
+    shutil.copy(ledger.path(2), tmp_path / "saved (1).json")
+    assert found(tmp_path / "saved (1).json", key).receipt == ledger.read(2).receipt, "an entry stays one under another name"
+
+
+def test_what_no_entry_of_a_folder_names_is_told_and_vouched_for_by_nobody(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    release(ledger, key, (pdf(tmp_path),))
+    assert not found(ledger.root, key).unnamed
+    shutil.move(ledger.folder(2) / "周报 week.pdf", ledger.root)
+    assert not found(ledger.root, key).unnamed, "as the attachments of a mail are saved"
+    shutil.copy(ledger.root / "周报 week.pdf", ledger.folder(2))
+    shutil.copy(ledger.path(2), ledger.root / "000002 (1).json")
+    ledger.folder(9).mkdir()
+    (ledger.folder(9) / "evil\x1b[31m.pdf").write_bytes(b"")
+    verdict = found(ledger.root, key)
+    assert (verdict.valid, verdict.unnamed) == (True, ["000002 (1).json", "000009/evil\x1b[31m.pdf", "周报 week.pdf"])
+    for language, words in (("en", "3 files here are named by no entry"), ("zh", "3 个文件不属于任何条目")):
+        shown = balefire("verify", ledger.root, "--key", key.public, "--language", language)
+        assert (shown.exit_code, words in shown.stderr, "000002 (1).json" in shown.stderr) == (0, True, True)
+
+
 def test_a_receiver_holds_only_some(ledger: Ledger, key: Key) -> None:
     for number in range(4):
         release(ledger, key, number=number)

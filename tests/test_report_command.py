@@ -20,6 +20,7 @@ from balefire.reporting import kept, note_of, turns
 from balefire.schedule import Housekeeper, started
 from balefire.screen import Screen
 from balefire.settings import Settings
+from records.errors import StoreError
 from records.store import open_store
 from reports import keys, requesting
 from reports.everything import every_row
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from records.store.contract import Store
+    from reports.periods import Period
 
 HOUR = 3600 * 10**9
 
@@ -68,8 +70,8 @@ def test_run_tells_identity_period_and_files(own: Path, tmp_path: Path, monkeypa
     assert all(Path(file).stat().st_size for file in told["files"])
     assert {file.name for file in out.iterdir()} == {Path(file).name for file in told["files"]}
     formats = ("--format", "json", "--format", "html", "--both-languages")
-    again = one("report", "run", "daily", "--until", "2026-11-04T00:00:00+08:00", "--output", tmp_path / "other", "--store", own, *formats)
-    assert again["id"] == told["id"]
+    again = one("report", "run", "daily", "--until", "2026-11-04", "--output", tmp_path / "other", "--store", own, *formats)
+    assert again["id"] == told["id"], "a date alone is one of the reports' calendar"
     assert [Path(file).name.removeprefix(told["id"] + ".") for file in again["files"]] == ["json", "en.html", "zh.html"]
     assert Path(again["files"][0]).read_bytes() == (out / f"{told['id']}.json").read_bytes()
     (row,) = lines("report", "list", "--store", own)
@@ -290,6 +292,32 @@ def test_what_failed_is_due_still(store: Store, own: Path, monkeypatch: pytest.M
     mended, _ = housekeeper(store, own, settings(schedule=["daily"]))
     assert mended.look()
     assert store.notes()[note_of("daily")] == at("2026-11-04T00:00")
+
+
+def test_what_failed_keeps_no_other_from_being_made(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several that fail each reason is said once, however often it is tried."""
+    from balefire import reporting
+
+    wanted, whole = settings(schedule=["daily"], sites={site: ["daily"] for site in SITES}), reporting.made
+
+    def made(store: Store, settings: Settings, where: str, period: Period, site: str | None = None) -> dict[str, Any]:
+        if site in broken:
+            raise StoreError("report.folder", folder="there", problem="gone") if site is None else ValueError(site)
+        return whole(store, settings, where, period, site)
+
+    monkeypatch.setattr(reporting, "made", made)
+    monkeypatch.setattr("balefire.schedule.jobs", lambda: [job for job in real() if job.name == "report"])
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-04T06:00"))
+    keeper, said = housekeeper(store, own, wanted)
+    broken: set[str | None] = {None, SITES[0]}
+    assert not keeper.look()
+    assert not keeper.look()
+    assert [row["site"] for row in kept(wanted, str(own)).heads()] == [SITES[1]]
+    (told,) = said
+    assert (told.count(StoreError("report.folder", folder="there", problem="gone").text("en")), told.count(f"ValueError: {SITES[0]}")) == (1, 1)
+    broken.clear()
+    assert keeper.look()
+    assert said[1:] == ["Reports: 2 made that were due."]
 
 
 def real() -> list[Any]:

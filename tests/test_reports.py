@@ -361,6 +361,63 @@ def test_sensors_that_fell_silent_are_missed(store: Store) -> None:
     assert document(store, holding("daily", ZONE, START + 4 * DAY))["unseen"]["silent"] == []
 
 
+def test_two_captures_of_the_same_time_count_once_wherever_it_is_told(tmp_path: Path) -> None:
+    """On the page of their own day, in the next day's comparison and among sites; captures without a name are one sensor, those of one name are, too."""
+    twice = open_store(str(tmp_path / "twice"), True)
+    half = (LAST.until - LAST.since) // 2
+    rows = [row for site in SITES for row in coverage(site, LAST.since, LAST.since + half).to_pylist()]
+    named = [
+        row | {"id": f"{row['id']}-{name}", "observer.name": observer, "file": f"{name}.pcap"}
+        for row in rows
+        for name in ("aa", "bb")
+        for observer in (f"capture-{name}" if row["observer.site"] == SITES[0] else "tap",)
+    ]
+    twice.write(Commit(batch=Batch(coverage=pa.Table.from_pylist(named, schema=arrow_schema(COVERAGE)))))
+    own, following = document(twice, LAST), document(twice, holding("daily", ZONE, LAST.until))
+    twice.close()
+    assert (own["coverage"]["sensors"], own["coverage"]["time_share"]) == (2, 50)
+    assert following["before"]["time_share"] == 50
+    assert following["before"]["index"] == own["index"]
+    assert [row["time_share"] for row in own["sites"]] == [50, 50]
+
+
+def test_what_too_many_windows_saw_is_counted_though_not_added_up(store: Store, told: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.seeing.MOST_ROWS", 100)
+    monkeypatch.setattr("reports.seeing.READ", 60 * MINUTE)
+    found = document(store, LAST)
+    assert 100 <= found["coverage"]["looked_at"] < 300 < found["coverage"]["windows"] == told["coverage"]["windows"]
+    for name in ("minutes", "seen_minutes", "time_share", "over_time", "sensors", "place_count"):
+        assert found["coverage"][name] == told["coverage"][name], name
+    assert [(each["observer"], each["seen_minutes"]) for each in found["coverage"]["places"]] == [
+        (each["observer"], each["seen_minutes"]) for each in told["coverage"]["places"]
+    ]
+    assert [found["unseen"][name] for name in ("gaps", "gap_seconds", "silent")] == [told["unseen"][name] for name in ("gaps", "gap_seconds", "silent")]
+    assert found["index"]["high"] == told["index"]["high"]
+    assert any("newest" in text for text in coverage_of(found, Words("en", ZONE)).texts)
+
+
+def test_assets_of_a_site_whose_records_begin_are_not_new(tmp_path: Path) -> None:
+    grown = open_store(str(tmp_path / "grown"), True)
+    past, second = before(LAST), LAST.since + 60 * MINUTE
+    assets = [
+        asset_of(site, [Fact("address", address, "traffic", 95, first, LAST.until)], first, LAST.until, ("traffic",))
+        for site, address, first in (
+            (SITES[0], "10.1.0.1", past.since), (SITES[0], "10.1.0.2", second), (SITES[1], "10.2.0.1", second), (SITES[1], "10.2.0.2", second),
+        )
+    ]  # fmt: skip
+    covered = [coverage(SITES[0], past.since, past.since + MINUTE), *(coverage(site, second, second + MINUTE) for site in SITES)]
+    grown.write(Commit(assets=tuple(assets), batch=Batch(coverage=pa.concat_tables(covered))))
+    found, later = document(grown, LAST), document(grown, holding("daily", ZONE, LAST.until))
+    grown.close()
+    assert [found["assets"][name] for name in ("assets", "new", "beginning")] == [4, 1, 2]
+    assert [later["before"][name] for name in ("assets", "new_assets", "beginning")] == [4, 1, 2]
+    assert {row["site"]: row.get("begins", False) for row in found["sites"]} == {SITES[0]: False, SITES[1]: True}
+    shown = printed(found, "en")
+    assert ("1", "of 2 assets, beside 2 of sites whose records begin here") in [(fact.value, fact.of) for fact in shown.front.facts]
+    assert shown.front.compared.rows[3][1].text == "1 of 2, beside 2 where records begin"
+    assert len(found["assets"]["listed_new"]) == 1
+
+
 def test_the_same_data_is_the_same_document_and_other_data_another(store: Store, told: Row) -> None:
     again = document(store, LAST)
     assert written(again) == written(told)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.situation import CONFIRMED, MANY, MOST, SETTLED, UNDECIDED, Concern, index
+from records.wording import say
 from tests.cli import ROOT
 
 STANDINGS = (CONFIRMED, UNDECIDED, SETTLED)
@@ -94,6 +95,17 @@ def test_one_alert_by_hand(seen: float, answered: bool) -> None:
     }  # fmt: skip
     assert found.low == 0
     assert found.high == found.tenths + -(-(1000 - found.tenths) * round((1 - seen) * 10) // 10)
+
+
+def test_closing_one_that_was_taken_up_as_false_may_raise_it() -> None:
+    """The lower end is the smaller of the index and that of the confirmed alerts alone, as is published wherever the interval is told."""
+    confirmed = Concern(75, CONFIRMED, answered=True)
+    both, alone = index([confirmed, Concern(65, UNDECIDED, answered=True)], 10, 1.0), index([confirmed], 10, 1.0)
+    assert both.low == both.tenths < alone.tenths
+    assert "the smaller of two numbers: the index, and the index of the confirmed alerts alone" in (ROOT / "docs" / "index.md").read_text("utf-8")
+    for key in ("report.index.interval", "report.making.interval"):
+        assert "the smaller of the index and that of" in say(key, "en", low=0, high=0)
+        assert "的较小值" in say(key, "zh", low=0, high=0)
 
 
 def test_the_published_formula_names_the_same_weights() -> None:

@@ -155,7 +155,7 @@ def test_where_the_entry_of_its_closing_is_past_its_retention_nobody_is_named(st
     assert warned.disproved(store, ["al2"]) == {"al2": ("false", NOON, "–")}
 
 
-def test_the_commands(tmp_path: Path) -> None:
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from records.store import open_store
 
     where = tmp_path / "store"
@@ -170,7 +170,10 @@ def test_the_commands(tmp_path: Path) -> None:
     assert [row["to"] for row in lines(*several, "--to", "plant 2", "--to", "plant 3", "--to", "plant 2")] == ["plant 2", "plant 3"]
     assert sorted(row["receiver"] for row in lines("warning", "list", "--store", where)) == ["plant 2", "plant 2", "plant 3"]
     for language, word in (("en", "red"), ("zh", "红色")):
-        assert word in balefire("warning", "list", "--store", where, "--language", language).stdout
+        with monkeypatch.context() as there:
+            there.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Shanghai")
+            told = balefire("warning", "list", "--store", where, "--language", language).stdout
+        assert (word in told, told.count("UTC+8")) == (True, 3), "each is due by the clock of the reports"
     assert balefire("warning", "close", name, "--store", where).exit_code == 1
     assert one("warning", "sign", name[:6], "--by", "bo", "--store", where)["status"] == "signed"
     assert lines("warning", "list", "--overdue", "--store", where) == []
@@ -197,6 +200,7 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
         words in page
         for words in ("▲ 橙色", alert(1).title.zh, "plant &lt;2&gt;", "seen &amp; heard", "网络安全预警", say("warning.page.by", "zh"), alert(1).reason.zh)
     )
+    assert "环节与时限" in page, "the issuer closes, so that the steps are not all the receiver's"
     unnamed = say("warning.nameless", "en")
     assert unnamed in balefire("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--format", "html", "--store", where).stderr
     signed = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
@@ -259,9 +263,12 @@ def test_a_warning_that_was_changed_since_or_whose_alert_is_found_false_is_not_s
     requesting.ask_for(store, ledger, second, warnpage.seal(warnpage.document(store, warned.one(store, second), "Water works", "UTC")), "eve")
     store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "false", NOON)])
     for words in (("warning", "release", third), ("report", "release", "--asked")):
-        refused = balefire(*words)
+        with monkeypatch.context() as there:
+            there.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Shanghai" if words[0] == "warning" else "UTC")
+            refused = balefire(*words)
         assert (refused.exit_code == 0, ledger.numbers()) == (False, [1, 2])
         assert "was closed as false (bo, " in refused.stderr
+        assert ("UTC+8)" in refused.stderr) is (words[0] == "warning")
     assert one("warning", "release", first)["number"] == 2, "what was signed is signed"
     assert one("warning", "release", third, "--even-so")["number"] == 3
     assert "Issued although the alert was closed as false." in balefire("warning", "issue", "al1", "--colour", "red", "--to", "plant 2").stderr

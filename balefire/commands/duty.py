@@ -229,11 +229,11 @@ def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by
     when = span[0] if span else now
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
-        said(store, identity, which, when, who(screen.settings, by), now, note)
+        said(store, identity, which, when, who(screen.settings, by), now, note, _clock(screen).zone)
         if as_json:
             screen.emit({"alert": identity, which: iso(when)})
         else:
-            screen.print(screen.say(f"duty.moment.{which}", time=iso(when)[:19]))
+            screen.print(screen.say(f"duty.moment.{which}", time=_clock(screen).stamp_s(when)))
 
 
 @_command("fill", _id, click.argument("values", metavar="FIELD=TEXT…", nargs=-1),

@@ -79,11 +79,10 @@ def _until(kind: str, zone: tzinfo, until: str, now: int) -> Period:
     """The period that is meant, as far as now: what is to come is not told as if it were over. Raises UsageError where it has not begun, or was
     over before 1970, from when on packets tell their time.
     """
-    from records.asking import moment
     from records.nesting import iso
-    from reports.periods import ending
+    from reports.periods import ending, moment_of
 
-    period = ending(kind, zone, moment(until))
+    period = ending(kind, zone, moment_of(until, zone))
     if period.until <= 0:
         raise UsageError("report.past", until=until)
     if period.since >= now:

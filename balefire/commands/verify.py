@@ -84,7 +84,7 @@ def _released(screen: Screen, path: Path, receipts: tuple[str, ...], keys: tuple
         screen.worse(1)
     if as_json:
         ends = {"receipt": str(verdict.receipt) if verdict.receipt else None, "entries": verdict.entries}
-        about = {"keys": sorted(verdict.keys), "trust": verdict.trust, "absent": verdict.absent, "missing": verdict.missing}
+        about = {"keys": sorted(verdict.keys), "trust": verdict.trust, "absent": verdict.absent, "missing": verdict.missing, "unnamed": verdict.unnamed}
         screen.emit({"valid": verdict.valid, "reason": words, "at": verdict.at, **ends, **about})
         return
     screen.print(
@@ -107,5 +107,7 @@ def _remarks(screen: Screen, verdict: Verdict) -> None:
         screen.note(screen.say("verify.gaps", numbers=", ".join(map(str, verdict.missing[:12])), count=len(verdict.missing)))
     if verdict.absent:
         screen.note(screen.say("verify.absent", names=", ".join(verdict.absent)))
+    if verdict.unnamed:
+        screen.note(screen.count("verify.unnamed", len(verdict.unnamed), name=verdict.unnamed[0]))
     if verdict.trust == "beside" and verdict.keys:  # what is no entry tells none
         screen.note(screen.say("verify.beside", public=", ".join(sorted(verdict.keys))))

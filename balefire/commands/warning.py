@@ -11,6 +11,7 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing, signs
+from records.formats import Clock
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -149,9 +150,16 @@ def release(screen: Screen, identity: str, even_so: bool, both: bool, folder: Pa
     with closing(opened(screen)) as store:
         row = warned.one(store, identity)
         if not even_so and ledger.released(row["id"]) is None:
-            warned.releasable(store, row)
+            warned.releasable(store, row, _clock(screen).zone)
         told = _document(screen, store, row)
         sign(screen, store, ledger, keys, told, LANGUAGES if both else (screen.language,), lambda: who(screen.settings, by), as_json)
+
+
+def _clock(screen: Screen) -> Clock:
+    """Times as the reports have them."""
+    from reports.periods import zone_of
+
+    return Clock(zone_of(screen.settings.reports.zone), screen.language)
 
 
 def _named(screen: Screen, unit: str) -> None:
@@ -176,7 +184,7 @@ def sign_asked(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, 
     row = next((row for row in warned.warnings(store) if row["id"] == identity), None)
     if row is None:
         return False
-    warned.releasable(store, row)
+    warned.releasable(store, row, _clock(screen).zone)
     told = _document(screen, store, row)
     if warnpage.seal(told) != seal:
         raise StoreError("report.asked_other", id=identity)
@@ -200,6 +208,7 @@ def sign(
     from records.nesting import iso
     from reports import requesting, warnpage
     from reports.pages import PAGES
+    from reports.words import nanoseconds
 
     now = time.time_ns()
     with TemporaryDirectory() as into:
@@ -214,7 +223,7 @@ def sign(
         screen.emit({"id": told["id"], "number": entry.number, "receipt": receipt, "entry": place, "files": files})
     else:
         words = "released" if entry.body["time"] == iso(now) else "was_released"
-        screen.print(screen.say(f"warning.{words}", id=told["id"], entry=place, receipt=receipt, time=entry.body["time"][:16].replace("T", " ")))
+        screen.print(screen.say(f"warning.{words}", id=told["id"], entry=place, receipt=receipt, time=_clock(screen).stamp(nanoseconds(entry.body["time"]))))
     if lacking := [each for each in languages if files and not any(f".{each}." in name for name in files)]:
         screen.note(screen.say("warning.unpaged", id=told["id"], languages=", ".join(lacking)))
     _named(screen, str(entry.body["document"].get("unit") or ""))
@@ -251,10 +260,9 @@ def _released(screen: Screen, standing: Standing | None) -> str:
 @speaks
 def show(screen: Screen, identity: str, as_json: bool) -> None:
     """Show a warning with what was done about it: when, by whom, and what they noted."""
-    from records.nesting import iso
     from reports import requesting, warned
 
-    now = time.time_ns()
+    now, clock = time.time_ns(), _clock(screen)
     with closing(opened(screen)) as store:
         row = warned.one(store, identity)
         if as_json:
@@ -264,9 +272,9 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
         against = warned.contested(store, [row]).get(row["id"])
         steps, standing = warned.history(store, [row]).get(row["id"], []), requesting.standings(store).get(row["id"])
     late = f" {screen.say('warning.late')}" if warned.overdue(row, now) else ""
-    due = f"{iso(row['due'])[:16].replace('T', ' ')}{late}" if row["due"] else "–"
-    status = warned.standing(row, against, screen.language)
-    released = f"{_released(screen, standing)}{f' · {standing.by} · {iso(standing.time)[:16]} · {standing.receipt}' if standing else ''}"
+    due = f"{clock.stamp(row['due'])}{late}" if row["due"] else "–"
+    status = warned.standing(row, against, screen.language, clock.zone)
+    released = f"{_released(screen, standing)}{f' · {standing.by} · {clock.stamp(standing.time)} · {standing.receipt}' if standing else ''}"
     values = (row["id"], screen.say(f"warning.colour.{row['colour']}"), title, row["receiver"], status, due, released, row["alert"])
     for name, value in zip((*COLUMNS, "alert"), values, strict=True):
         screen.print(f"{screen.say(f'warning.column.{name}')}: {value}")
@@ -275,7 +283,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
     for each in steps:
         note = f" · {each['note']}" if each["note"] else ""
         words = screen.say(f"warning.status.{each['step']}")
-        screen.print(f"{iso(each['time'])[:16].replace('T', ' ')} {words} · {each['by']}{note}")
+        screen.print(f"{clock.stamp(each['time'])} {words} · {each['by']}{note}")
 
 
 @warning.command("list", help=say("cli.help.warning_list", HELP))
@@ -285,10 +293,9 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
 def listed(screen: Screen, late: bool, as_json: bool) -> None:
     """List warnings, what is due first."""
     from balefire.screen import table
-    from records.nesting import iso
     from reports import requesting, warned
 
-    now = time.time_ns()
+    now, clock = time.time_ns(), _clock(screen)
     with closing(opened(screen)) as store:
         rows = [row for row in warned.warnings(store) if not late or warned.overdue(row, now)]
         against = warned.contested(store, rows)
@@ -304,8 +311,8 @@ def listed(screen: Screen, late: bool, as_json: bool) -> None:
     lines: list[list[object]] = []
     for row in rows:
         mark = screen.say("warning.late") if warned.overdue(row, now) else ""
-        due = f"{iso(row['due'])[:16].replace('T', ' ')} {mark}".strip() if row["due"] else "–"
-        status = warned.standing(row, against.get(row["id"]), screen.language)
+        due = f"{clock.stamp(row['due'])} {mark}".strip() if row["due"] else "–"
+        status = warned.standing(row, against.get(row["id"]), screen.language, clock.zone)
         lines.append(
             [
                 row["id"],

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 MOST_NAMED: Final = 8  # bad captures that are named at the end
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "read", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
-USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
+USAGE: Final = {
+    "capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.record", "live.scapy", "live.unfiltered",
+    "live.unshared",
+}  # fmt: skip
 
 
 def listens(command: Callable[..., None]) -> Callable[..., None]:
@@ -249,9 +252,12 @@ def begun(screen: Screen, told: dict[str, Any], interfaces: Sequence[str], obser
 
 def _confine(screen: Screen) -> None:
     """It reads what others sent, and writes nothing but the store, what waits for it, reports, and what is made anew when it is lost."""
-    from sensors.fence import confine
+    from sensors.fence import confine, made
 
-    named = (os.environ.get("BALEFIRE_SPOOL"), screen.settings.reports.directory, "" if "://" in screen.store else screen.store)
+    if spool := os.environ.get("BALEFIRE_SPOOL"):
+        with suppress(OSError):  # said when something has to wait there
+            made(Path(spool), 0o700)
+    named = (spool, screen.settings.reports.directory, "" if "://" in screen.store else screen.store)
     own = (platformdirs.user_data_path("balefire"), platformdirs.user_cache_path(), Path(tempfile.gettempdir()), Path(os.devnull).parent)
     confine((*own, *(Path(place) for place in named if place)), tcp=True)
 

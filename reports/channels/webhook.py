@@ -25,17 +25,22 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
     if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOCAL):
         raise UsageError("deliver.https", url=parcel.to)
     body, boundary = _multipart(parcel)
-    head = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": parcel.id}
+    head = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(len(body)), "Idempotency-Key": parcel.id}
     if token := secret(settings, "token"):
+        if not (token.isascii() and token.isprintable()):
+            raise UsageError("deliver.token")
         head["Authorization"] = f"Bearer {token}"
     asked = False
     connection = _connection(settings, place.scheme, place.hostname or "", place.port)
+    connection.putrequest("POST", (place.path or "/") + (f"?{place.query}" if place.query else ""))  # written before anything is sent, or in doubt
+    for name, value in head.items():
+        connection.putheader(name, value)
     try:
         connection.connect()
         if not settings.get("idempotent"):
             doubtful()
             asked = True
-        connection.request("POST", (place.path or "/") + (f"?{place.query}" if place.query else ""), body, head)
+        connection.endheaders(body)
         response = connection.getresponse()
         status, when = response.status, response.getheader("Retry-After")
     except ssl.SSLCertVerificationError as error:

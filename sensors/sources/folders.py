@@ -47,7 +47,7 @@ class Folder:
     def __init__(self, place: str) -> None:
         self.name, self._folder = place, Path(place)
         if not self._folder.is_dir():
-            raise UsageError("capture.missing", file=place)
+            raise UsageError("live.no_folder" if self._folder.exists() else "capture.missing", file=place)
         self._seen: dict[Path, tuple[Like, float]] = {}
         self.half, self._half = self._left()
         self._done: dict[Path, int] = {}  # where what was read last lies now, and how much there was of it
