@@ -1,7 +1,7 @@
 """What a process may write from now on, it and all that it starts; what it reads stays as it is. landlock(7), linux/landlock.h.
 
 Asked of the kernel itself, so that it holds however the process was started. A kernel that has no Landlock (before 5.19, or built or started without) leaves
-all as it was.
+all as it was; one before 6.2 lets files be truncated, one before 6.7 lets TCP be.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, by the 
 VERSION: Final = 1  # the flag that asks for it
 BENEATH: Final = 1  # a rule of all that is below a directory
 LEAST: Final = 2  # the version from which a file may be renamed into another directory
+ALL: Final = 4  # … from which all that is asked for is refused
 NO_NEW_PRIVILEGES: Final = 38  # linux/prctl.h; without it the kernel asks for root
 # write_file, remove_dir, remove_file, make_char … make_sym, refer; truncate from version 3 on
 WRITES: Final = 1 << 1 | sum(1 << bit for bit in range(4, 14))
@@ -48,7 +49,7 @@ def confine(writable: Iterable[Path], tcp: bool) -> bool:
         return False
     libc = ctypes.CDLL(None)
     rights = WRITES | (TRUNCATE if known >= 3 else 0)
-    asked = struct.pack("=QQ", rights, 0 if tcp else TCP)[: 16 if known >= 4 else 8]
+    asked = struct.pack("=QQ", rights, 0 if tcp else TCP)[: 16 if known >= ALL else 8]
     rules = libc.syscall(CREATE_RULESET, asked, ctypes.c_size_t(len(asked)), 0)
     if rules < 0:
         return False

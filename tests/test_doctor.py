@@ -171,11 +171,12 @@ def test_the_right_to_listen_is_asked_for(tmp_path: Path) -> None:
 def test_a_kernel_that_cannot_confine_is_said_and_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("doctor", "--store", str(tmp_path / "none"), "--json")
     before = balefire(*words)
-    monkeypatch.setattr("sensors.fence.version", lambda: 0)
-    after = balefire(*words)
-    assert after.exit_code == before.exit_code
-    (told,) = [check for check in json.loads(after.stdout)["checks"] if check["check"] == "fence"]
-    assert "Landlock" in told["advice"]
+    for version, linux in ((0, "5.19"), (3, "6.7")):
+        monkeypatch.setattr("sensors.fence.version", lambda version=version: version)
+        after = balefire(*words)
+        assert after.exit_code == before.exit_code
+        (told,) = [check for check in json.loads(after.stdout)["checks"] if check["check"] == "fence"]
+        assert f"Landlock, Linux {linux}" in told["advice"]
     monkeypatch.setattr("sensors.fence.version", lambda: 7)
     assert all(check["well"] for check in json.loads(balefire(*words).stdout)["checks"] if check["check"] == "fence")
 

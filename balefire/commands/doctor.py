@@ -107,13 +107,13 @@ def _machine() -> Iterator[Check]:
     from sensors.dissection import available
     from sensors.engine import mode
     from sensors.faces import clock_is_kept, may_listen
-    from sensors.fence import version
+    from sensors.fence import ALL, version
 
     yield Check("privilege", may_listen())
     yield Check("clock", clock_is_kept())
     yield Check("tshark", available() is not None)
     yield Check("kernels", mode.is_warm())
-    yield Check("fence", version() > 0)
+    yield Check("fence", (known := version()) >= ALL, {"how": "partly" if known else "none"})
 
 
 def _door(screen: Screen) -> Check:
