@@ -187,19 +187,25 @@ def _yearly(store: Store, duty: Duty, confirmed: int, by: str) -> list[Change]:
     return [] if store.get("duty", identity) else [opening(identity, "", duty.id, confirmed, "grade", by)]
 
 
-def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "") -> None:
-    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms.
+def moment(store: Store, alert: str, which: str, at: int | None, by: str, now: int, note: str = "") -> int | None:
+    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms. What was said before,
+    which is returned, is moved by a time that somebody names alone: without one (`at`: None) it is now, and what was said twice would move the law's clock.
 
     Raises TransitionError, and UsageError for a time that cannot be.
     """
     stored = store.get("grading", alert)
     if stored is None:
         raise TransitionError("duty.ungraded", id=alert)
+    before: int | None = stored[which]
+    if at is None and before is not None:
+        raise TransitionError(f"duty.{which}_stands", time=iso(before)[:19], alert=alert[:12])
+    at = now if at is None else at
     early = which == "handled" and at < stored["confirmed"]
     if early or at > now:
         problem, other = ("early", stored["confirmed"]) if early else ("future", now)
         raise UsageError(f"duty.{problem}", at=iso(at)[:19], time=iso(other)[:19])
     store.change([change("grading", alert, stored, "moment", by, {which: at}, note)])
+    return before
 
 
 def all_due(store: Store) -> list[Due]:

@@ -658,6 +658,15 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
         refused = balefire("duty", "moment", "al1", "handled", "--at", at, "--store", where, "--language", "en")
         assert (refused.exit_code, words in refused.stderr) == (2, True)
     handled = one("duty", "moment", "al1", "handled", "--store", where)["handled"]
+    refused = balefire("duty", "moment", "al1", "handled", "--store", where, "--language", "en")
+    assert (refused.exit_code, handled[:19] in refused.stderr, "--at TIME --note WHY" in refused.stderr) == (1, True, True), "said twice, it moves no clock"
+    moved = balefire("duty", "moment", "al1", "handled", "--at", handled, "--note", "late", "--store", where, "--language", "en")
+    assert (moved.exit_code, "Moved" in moved.output) == (0, False), "to where it is"
+    later = datetime.now(UTC).isoformat()
+    moved = balefire("duty", "moment", "al1", "handled", "--at", later, "--note", "the pump, too", "--store", where, "--language", "en")
+    assert f"Moved: {handled[:19]} UTC → {later[:19]} UTC" in " ".join(moved.output.split())
+    assert (said := one("duty", "moment", "al1", "handled", "--at", handled, "--store", where))["before"][:23] == later[:23]
+    assert said["handled"] == handled
     summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
     assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)
     assert one("duty", "waive", summary["id"], "--note", "merged", "--store", where)["status"] == "waived"
