@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.lifecycle import LONGEST, TransitionError
 from records.errors import ConflictError, StoreError, UsageError
 from records.formats import Clock, duration
 from records.nesting import iso
@@ -287,7 +287,7 @@ def release(
             if seal and formseal(told) != seal:
                 raise StoreError("duty.changed", id=due.row["id"][:12])
             releasable(stored, told["form"], now)
-            entry = ledger.release(key, told, pages(told), by=name(by), time=iso(now), kind="duty")
+            entry = ledger.release(key, told, pages(told), by=by, time=iso(now), kind="duty")
         return recorded(store, stored, entry, by, now)
 
 

@@ -504,6 +504,11 @@ def test_nothing_is_put_after_an_end_that_is_broken(ledger: Ledger, key: Key) ->
     assert ledger.numbers() == [1, 2]
 
 
+def test_who_releases_is_signed_without_what_steers_a_terminal(ledger: Ledger, key: Key) -> None:
+    entry = ledger.release(key, {"id": "r"}, (), by="Wang \033[31mFang\u202e\n=cmd", time="2026-11-29T00:00:00Z")
+    assert entry.body["by"] == "Wang [31mFang =cmd"
+
+
 def test_a_bad_document_or_file_releases_nothing(ledger: Ledger, key: Key, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         release(ledger, key, (pdf(tmp_path),), index=math.nan)
