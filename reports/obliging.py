@@ -252,6 +252,8 @@ def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
     for key, value in values.items():
         if key not in known:
             raise UsageError("duty.field", field=key, known=", ".join(sorted(known)))
+        if any("\ud800" <= letter <= "\udfff" for letter in value):  # octets of an argument that are no UTF-8
+            raise UsageError("duty.encoding", field=key)
         if len(value) > LONGEST:
             raise UsageError("duty.long", field=key, length=len(value), limit=LONGEST)
     merged = {key: value for key, value in {**written(due.row), **values}.items() if value.strip()}

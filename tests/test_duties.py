@@ -644,6 +644,9 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert (shown["form"]["cause"], shown["suggestions"]["cause"]) == ("", "t\nr")
     assert f"    {say('duty.suggestion', 'en')}\n        t\n        r" in "\n".join(told.splitlines())
     assert balefire("duty", "fill", first["id"], "--store", where).exit_code == 2
+    for wrong in (("fill", first["id"], "impact=bad\udcff\udcfe"), ("waive", first["id"], "--note", "bad\udcff")):
+        refused = balefire("duty", *wrong, "--store", where, "--language", "en")
+        assert (refused.exit_code, "not UTF-8" in refused.stderr) == (2, True), wrong
     assert balefire("duty", "fill", first["id"], "--accept", "place", "--store", where).exit_code == 2
     filled = one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--accept", "cause", "--store", where)["filled"]
     assert filled == ["cause", "place", "impact", "measures"]
