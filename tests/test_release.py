@@ -626,6 +626,9 @@ def test_slips_of_who_verifies_are_told(tmp_path: Path) -> None:
     for words in (("--receipt", "1:zz"), ("--key", "zz"), ("--key", tmp_path)):
         assert balefire("verify", tmp_path, *words).exit_code == 2
     assert balefire("verify", tmp_path / "none", "--key", "a" * 64).exit_code == 2
-    assert balefire("verify", tmp_path / "none").exit_code == 2
+    none = balefire("verify", tmp_path / "none", "--language", "en")
+    assert (none.exit_code, "no such file or folder" in none.stderr, "replay" in none.stderr) == (2, True, False)
+    unkeyed = balefire("verify", Path(__file__), "--key", "zzz", "--language", "en")
+    assert (unkeyed.exit_code, "“zzz”" in unkeyed.stderr, "Errno" in unkeyed.stderr) == (2, True, False)
     (tmp_path / "lonely.pdf").write_bytes(b"")
     assert balefire("verify", tmp_path / "lonely.pdf").exit_code == 2
