@@ -66,7 +66,9 @@ def who(settings: Settings, by: str | None) -> str:
 
     Raises UsageError where an empty name is given: a script whose variable is not set shall not decide in somebody else's name.
     """
-    if by is not None and not by.strip():
+    from detectors.lifecycle import name
+
+    if by is not None and not name(by):
         raise UsageError("life.nobody")
     if by or settings.user:
         return by or settings.user or ""

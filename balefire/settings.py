@@ -348,7 +348,8 @@ def _explained(error: ValidationError, file: Path | None, values: dict[str, Any]
         near = difflib.get_close_matches(path[-1], known, 1, cutoff=0)
         return UsageError("settings.unknown", file=where, setting=".".join(path), nearest=".".join([*path[:-1], near[0] if near else known[0]]))
     key = ".".join(path[:2] if path[0] in _SECTIONS else path[:1])
-    return UsageError("settings.wrong", file=where, setting=key, value=repr(problem["input"]), kind=_wanted(key))
+    words = "such" if key in _EXAMPLES else "wrong"
+    return UsageError(f"settings.{words}", file=where, setting=key, value=repr(problem["input"]), kind=_wanted(key))
 
 
 def _given(values: dict[str, Any], path: list[str]) -> bool:
@@ -394,6 +395,7 @@ _OWN_WORDS: Final = {
     "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]', "ledger.public": '["64 hex", …]',
     "duties.receivers": '"plant 2" = ["li.wei", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
 }  # fmt: skip
+_EXAMPLES: Final = ("notification.quiet", "notification.zone")  # told by one value of many
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
     "dissection": Dissect, "oidc": Oidc, "reports": Reports, "ledger": Sign, "duties": Oblige, "delivery": Send, "notification": Notify,

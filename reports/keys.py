@@ -120,8 +120,10 @@ def read_public(given: str) -> str:
     try:
         with opened(expanded(given)) as there:
             text = there.read(10_000).decode("ascii").strip().lower()
+    except FileNotFoundError:
+        raise UsageError("key.no_file", text=given) from None
     except (OSError, ValueError, StoreError) as error:
-        raise UsageError("key.public", text=given, problem=error) from None
+        raise UsageError("key.public", text=given, problem=(error.strerror if isinstance(error, OSError) else None) or error) from None
     if not PUBLIC.fullmatch(text):
         raise UsageError("key.public", text=given, problem="≠ [0-9a-f]{64}")
     return text

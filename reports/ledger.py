@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from detectors.lifecycle import name as person
 from records.errors import InputError, StoreError, UsageError
 from records.regular import opened
 from reports import canonical
@@ -243,7 +244,7 @@ class Ledger:
             kept = self._kept(number, files)
             succession = [canonical.read(each.octets) for each in self.key_entries()] if kind != "key" else []
             body = {
-                "schema": SCHEMA, "number": number, "previous": last.hash if last else None, "kind": kind, "time": time, "by": by, "key": key.public,
+                "schema": SCHEMA, "number": number, "previous": last.hash if last else None, "kind": kind, "time": time, "by": person(by), "key": key.public,
                 "succession": succession, "files": kept, "document": document,
             }  # fmt: skip
             octets = canonical.written({"entry": body, "signature": key.sign(PURPOSE + canonical.written(body))})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.lifecycle import LONGEST, TransitionError
 from records.errors import ConflictError, StoreError, UsageError
 from records.formats import Clock, duration
 from records.nesting import iso
@@ -162,20 +162,26 @@ def _yearly(store: Store, duty: Duty, confirmed: int, by: str) -> list[Change]:
     return [] if store.get("duty", identity) else [opening(identity, "", duty.id, confirmed, "grade", by)]
 
 
-def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "", zone: tzinfo = UTC) -> None:
-    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms.
+def moment(store: Store, alert: str, which: str, at: int | None, by: str, now: int, note: str = "", zone: tzinfo = UTC) -> int | None:
+    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms. What was said before,
+    which is returned, is moved by a time that somebody names alone: without one (`at`: None) it is now, and what was said twice would move the law's clock.
 
     Raises TransitionError, and UsageError for a time that cannot be.
     """
     stored = store.get("grading", alert)
     if stored is None:
         raise TransitionError("duty.ungraded", id=alert)
+    before: int | None = stored[which]
+    if at is None and before is not None:
+        raise TransitionError(f"duty.{which}_stands", time=Clock(zone, "en").stamp_s(before), alert=alert[:12])
+    at = now if at is None else at
     early = which == "handled" and at < stored["confirmed"]
     if early or at > now:
         problem, other = ("early", stored["confirmed"]) if early else ("future", now)
         clock = Clock(zone, "en")  # the same in every language
         raise UsageError(f"duty.{problem}", at=clock.stamp_s(at), time=clock.stamp_s(other))
     store.change([change("grading", alert, stored, "moment", by, {which: at}, note)])
+    return before
 
 
 def all_due(store: Store) -> list[Due]:
@@ -222,6 +228,8 @@ def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
     for key, value in values.items():
         if key not in known:
             raise UsageError("duty.field", field=key, known=", ".join(sorted(known)))
+        if any("\ud800" <= letter <= "\udfff" for letter in value):  # octets of an argument that are no UTF-8
+            raise UsageError("duty.encoding", field=key)
         if len(value) > LONGEST:
             raise UsageError("duty.long", field=key, length=len(value), limit=LONGEST)
     merged = {key: value for key, value in {**written(due.row), **values}.items() if value.strip()}
@@ -257,7 +265,7 @@ def release(
             if seal and formseal(told) != seal:
                 raise StoreError("duty.changed", id=due.row["id"][:12])
             releasable(stored, told["form"], now, zone_of(zone))
-            entry = ledger.release(key, told, pages(told), by=name(by), time=iso(now), kind="duty")
+            entry = ledger.release(key, told, pages(told), by=by, time=iso(now), kind="duty")
         return recorded(store, stored, entry, by, now)
 
 

@@ -208,6 +208,7 @@ def test_the_commands_check_try_and_show(store: Store, tmp_path: Path) -> None:
     (empty := tmp_path / "empty.yml").write_text("")
     said = asked("classes", "check", empty, "--language", "en")
     assert (said.exit_code, "is no file of data classes" in said.stderr) == (2, True), "and no rule that is missing something"
+    assert "is a folder" in asked("classes", "check", tmp_path, "--language", "en").stderr
     checked = asked("classes", "check", bad)
     assert (checked.exit_code, f"{bad}:7: " in checked.stdout) == (1, True)
     assert json.loads(asked("classes", "flows", *kept, "en", "--json").stdout)["leaving"] == 57

@@ -651,6 +651,9 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert (shown["form"]["cause"], shown["suggestions"]["cause"]) == ("", "t\nr")
     assert f"    {say('duty.suggestion', 'en')}\n        t\n        r" in "\n".join(told.splitlines())
     assert balefire("duty", "fill", first["id"], "--store", where).exit_code == 2
+    for wrong in (("fill", first["id"], "impact=bad\udcff\udcfe"), ("waive", first["id"], "--note", "bad\udcff")):
+        refused = balefire("duty", *wrong, "--store", where, "--language", "en")
+        assert (refused.exit_code, "not UTF-8" in refused.stderr) == (2, True), wrong
     assert balefire("duty", "fill", first["id"], "--accept", "place", "--store", where).exit_code == 2
     filled = one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--accept", "cause", "--store", where)["filled"]
     assert filled == ["cause", "place", "impact", "measures"]
@@ -672,6 +675,17 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
         refused = balefire("duty", "moment", "al1", "handled", "--at", "2026-01-01T06:00", "--store", where, "--language", "en")
         assert "2026-01-01 14:00:00 UTC+8 is before" in refused.stderr
     handled = one("duty", "moment", "al1", "handled", "--store", where)["handled"]
+    refused = balefire("duty", "moment", "al1", "handled", "--store", where, "--language", "en")
+    assert (refused.exit_code, handled[:19].replace("T", " ") in refused.stderr, "--at TIME --note WHY" in refused.stderr) == (1, True, True), (
+        "said twice, it moves no clock"
+    )
+    moved = balefire("duty", "moment", "al1", "handled", "--at", handled, "--note", "late", "--store", where, "--language", "en")
+    assert (moved.exit_code, "Moved" in moved.output) == (0, False), "to where it is"
+    later = datetime.now(UTC).isoformat()
+    moved = balefire("duty", "moment", "al1", "handled", "--at", later, "--note", "the pump, too", "--store", where, "--language", "en")
+    assert "Moved: {} UTC → {} UTC".format(*(each[:19].replace("T", " ") for each in (handled, later))) in " ".join(moved.output.split())
+    assert (said := one("duty", "moment", "al1", "handled", "--at", handled, "--store", where))["before"][:23] == later[:23]
+    assert said["handled"] == handled
     summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
     assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)
     assert one("duty", "waive", summary["id"], "--note", "merged", "--store", where)["status"] == "waived"

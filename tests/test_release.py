@@ -554,6 +554,11 @@ def test_nothing_is_put_after_an_end_that_is_broken(ledger: Ledger, key: Key) ->
     assert ledger.numbers() == [1, 2]
 
 
+def test_who_releases_is_signed_without_what_steers_a_terminal(ledger: Ledger, key: Key) -> None:
+    entry = ledger.release(key, {"id": "r"}, (), by="Wang \033[31mFang\u202e\n=cmd", time="2026-11-29T00:00:00Z")
+    assert entry.body["by"] == "Wang [31mFang =cmd"
+
+
 def test_a_bad_document_or_file_releases_nothing(ledger: Ledger, key: Key, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         release(ledger, key, (pdf(tmp_path),), index=math.nan)
@@ -671,6 +676,9 @@ def test_slips_of_who_verifies_are_told(tmp_path: Path) -> None:
     for words in (("--receipt", "1:zz"), ("--key", "zz"), ("--key", tmp_path)):
         assert balefire("verify", tmp_path, *words).exit_code == 2
     assert balefire("verify", tmp_path / "none", "--key", "a" * 64).exit_code == 2
-    assert balefire("verify", tmp_path / "none").exit_code == 2
+    none = balefire("verify", tmp_path / "none", "--language", "en")
+    assert (none.exit_code, "no such file or folder" in none.stderr, "replay" in none.stderr) == (2, True, False)
+    unkeyed = balefire("verify", Path(__file__), "--key", "zzz", "--language", "en")
+    assert (unkeyed.exit_code, "“zzz”" in unkeyed.stderr, "Errno" in unkeyed.stderr) == (2, True, False)
     (tmp_path / "lonely.pdf").write_bytes(b"")
     assert balefire("verify", tmp_path / "lonely.pdf").exit_code == 2

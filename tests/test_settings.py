@@ -120,6 +120,15 @@ def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, text: str, key: str,
     assert kind in told
 
 
+@pytest.mark.parametrize("key", ["quiet", "zone"])
+def test_a_value_of_many_is_told_by_an_example(tmp_path: Path, key: str) -> None:
+    (file := tmp_path / "settings.toml").write_text(f'[notification]\n{key} = "25:00"\n', "utf-8")
+    with pytest.raises(UsageError) as caught:
+        load(file)
+    assert "it must be such as" in caught.value.text("en")
+    assert "应形如" in caught.value.text("zh")
+
+
 def test_a_wrong_value_in_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALEFIRE_LANGUAGE", "fr")
     with pytest.raises(UsageError, match="BALEFIRE_LANGUAGE"):

@@ -174,7 +174,7 @@ def _read(file: Path) -> tuple[Classes | None, list[Problem]]:
     from detectors.rulebook.problems import problem
 
     if not file.is_file():
-        raise UsageError("classes.missing", file=file)
+        raise UsageError("classes.folder" if file.is_dir() else "classes.missing", file=file)
     document = read_file(file)
     nothing = any(fault.check == "not-a-rule" for _, fault in document.faults)  # empty, or no mapping
     if nothing or (document.data and not is_classes(document.data)):

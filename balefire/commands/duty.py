@@ -226,14 +226,17 @@ def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by
     if at and span is None:
         raise UsageError("duty.time", text=at)
     now = time.time_ns()
-    when = span[0] if span else now
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
-        said(store, identity, which, when, who(screen.settings, by), now, note, _clock(screen).zone)
+        before = said(store, identity, which, span[0] if span else None, who(screen.settings, by), now, note, _clock(screen).zone)
+        when = span[0] if span else now
         if as_json:
-            screen.emit({"alert": identity, which: iso(when)})
+            screen.emit({"alert": identity, which: iso(when), "before": None if before is None else iso(before)})
         else:
-            screen.print(screen.say(f"duty.moment.{which}", time=_clock(screen).stamp_s(when)))
+            stamp = _clock(screen).stamp_s
+            screen.print(screen.say(f"duty.moment.{which}", time=stamp(when)))
+            if before is not None and before != when:
+                screen.note(screen.say("duty.moment.moved", before=stamp(before), time=stamp(when)))
 
 
 @_command("fill", _id, click.argument("values", metavar="FIELD=TEXT…", nargs=-1),

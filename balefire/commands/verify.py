@@ -32,6 +32,8 @@ def verify(screen: Screen, path: str | None, seals: tuple[str, ...], keys: tuple
 
     if path and "://" not in path and is_ledger(expanded(path)):
         _released(screen, expanded(path), seals, keys, some, as_json)
+    elif path and "://" not in path and not expanded(path).exists():
+        raise UsageError("ledger.absent", path=path)
     elif keys or some:
         raise UsageError("ledger.nothing", path=path or screen.store)
     else:
