@@ -305,7 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         intake = opened()
         forgo(NET_RAW)  # for interfaces that come back
         gc.collect()
-        gc.freeze()  # all that was loaded stays: looking through it again and again took most of the time of who listens
+        gc.freeze()  # all that was loaded stays, and is not looked through for garbage again and again
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
