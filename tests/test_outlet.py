@@ -305,7 +305,7 @@ def test_a_ring_is_read_on_where_nobody_judges_so_that_each_second_has_what_is_m
         thread = threading.Thread(target=listening.run)
         thread.start()
         end = time.monotonic() + 30
-        while rings.counts()["packets"] < 300:  # what the outlet holds, thirty times
+        while rings.counts()["packets"] < 1_000:  # what the outlet holds, a hundred times; the first block is held whole
             assert time.monotonic() < end
             speaking.sendto(bytes(1000), ("127.0.0.1", 9))
             time.sleep(0.001)
