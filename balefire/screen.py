@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from records.errors import BalefireError
+from records.formats import Clock
 from records.visible import clean
 from records.wording import say
 
@@ -89,6 +90,13 @@ class Screen:
     def err(self) -> Console:
         """Where words and progress go."""
         return _console(stderr=True)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """Times as the reports have them. Raises UsageError for a zone that there is none of."""
+        from reports.periods import zone_of
+
+        return Clock(zone_of(self.settings.reports.zone), self.language)
 
     def say(self, key: str, **values: object) -> str:
         """A text in the reader's language."""

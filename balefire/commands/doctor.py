@@ -44,14 +44,10 @@ def doctor(screen: Screen, interfaces: tuple[str, ...], record: Path | None, as_
         screen.worse(1)
     told = [(name, check, None if check.well else _advice(screen, name, check)) for name, check in found]
     if as_json:
-        screen.emit(
-            {
-                "checks": [
-                    {"check": check.name, "interface": name or None, "well": None if _unknown(check) else check.well, "advice": advice}
-                    for name, check, advice in told
-                ]
-            }
-        )
+        rows = [
+            {"check": check.name, "interface": name or None, "well": None if _unknown(check) else check.well, "advice": advice} for name, check, advice in told
+        ]
+        screen.emit({"checks": rows})
         return
     for name, check, advice in told:
         what = f"{name}: " if name else ""

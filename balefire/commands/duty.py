@@ -11,7 +11,7 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.forms import one, printed, release
 from records.errors import UsageError
-from records.formats import Clock, duration
+from records.formats import duration
 from records.wording import say
 from reports.agencies import AGENCIES
 
@@ -105,13 +105,6 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
             screen.note(screen.say("cli.nothing"))
 
 
-def _clock(screen: Screen) -> Clock:
-    """Times as the reports have them."""
-    from reports.periods import zone_of
-
-    return Clock(zone_of(screen.settings.reports.zone), screen.language)
-
-
 def _unit(screen: Screen) -> Unit:
     from reports.forming import Unit
 
@@ -119,7 +112,7 @@ def _unit(screen: Screen) -> Unit:
 
 
 def _line(screen: Screen, due: Due, now: int) -> list[object]:
-    clock = _clock(screen)
+    clock = screen.clock
     title = getattr(due.duty.title, screen.language)
     return [
         due.row["id"][:12],
@@ -228,12 +221,12 @@ def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by
     now = time.time_ns()
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
-        before = said(store, identity, which, span[0] if span else None, who(screen.settings, by), now, note, _clock(screen).zone)
+        before = said(store, identity, which, span[0] if span else None, who(screen.settings, by), now, note, screen.clock.zone)
         when = span[0] if span else now
         if as_json:
             screen.emit({"alert": identity, which: iso(when), "before": None if before is None else iso(before)})
         else:
-            stamp = _clock(screen).stamp_s
+            stamp = screen.clock.stamp_s
             screen.print(screen.say(f"duty.moment.{which}", time=stamp(when)))
             if before is not None and before != when:
                 screen.note(screen.say("duty.moment.moved", before=stamp(before), time=stamp(when)))
@@ -318,7 +311,7 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
     with closing(opened(screen)) as store:
         found = seen(store, agency, screen.settings.duties.unit, screen.language, time.time_ns())
-        clock = _clock(screen)
+        clock = screen.clock
         for each in found:
             if as_json:
                 screen.emit(each)

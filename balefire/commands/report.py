@@ -295,10 +295,7 @@ def schedule(screen: Screen, as_json: bool) -> None:
     elif not found:
         screen.note(screen.say("cli.report.no_schedule"))
     else:
-        from records.formats import Clock
-        from reports.periods import zone_of
-
-        clock = Clock(zone_of(screen.settings.reports.zone), screen.language)
+        clock = screen.clock
         head = [(screen.say(f"cli.report.{name}"), False) for name in ("kind", "site", "made", "next")]
         now, every = screen.say("cli.report.now"), screen.say("cli.report.all_sites")
         lines: list[list[str]] = []

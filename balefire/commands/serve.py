@@ -251,7 +251,8 @@ class Supervisor:
     def _hear(self, told: dict[str, Any]) -> None:
         sensor = self._jobs[0]
         if "ready" in told:
-            sensor.alone = sensor.alone or (None if sensor.alone is None else time.time_ns())
+            if sensor.alone == 0:
+                sensor.alone = time.time_ns()
             self._ready(told)
         elif "read" in told:
             sensor.alone = None

@@ -11,7 +11,6 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing, signs
-from records.formats import Clock
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -150,16 +149,9 @@ def release(screen: Screen, identity: str, even_so: bool, both: bool, folder: Pa
     with closing(opened(screen)) as store:
         row = warned.one(store, identity)
         if not even_so and ledger.released(row["id"]) is None:
-            warned.releasable(store, row, _clock(screen).zone)
+            warned.releasable(store, row, screen.clock.zone)
         told = _document(screen, store, row)
         sign(screen, store, ledger, keys, told, LANGUAGES if both else (screen.language,), lambda: who(screen.settings, by), as_json)
-
-
-def _clock(screen: Screen) -> Clock:
-    """Times as the reports have them."""
-    from reports.periods import zone_of
-
-    return Clock(zone_of(screen.settings.reports.zone), screen.language)
 
 
 def _named(screen: Screen, unit: str) -> None:
@@ -184,7 +176,7 @@ def sign_asked(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, 
     row = next((row for row in warned.warnings(store) if row["id"] == identity), None)
     if row is None:
         return False
-    warned.releasable(store, row, _clock(screen).zone)
+    warned.releasable(store, row, screen.clock.zone)
     told = _document(screen, store, row)
     if warnpage.seal(told) != seal:
         raise StoreError("report.asked_other", id=identity)
@@ -223,7 +215,7 @@ def sign(
         screen.emit({"id": told["id"], "number": entry.number, "receipt": receipt, "entry": place, "files": files})
     else:
         words = "released" if entry.body["time"] == iso(now) else "was_released"
-        screen.print(screen.say(f"warning.{words}", id=told["id"], entry=place, receipt=receipt, time=_clock(screen).stamp(nanoseconds(entry.body["time"]))))
+        screen.print(screen.say(f"warning.{words}", id=told["id"], entry=place, receipt=receipt, time=screen.clock.stamp(nanoseconds(entry.body["time"]))))
     if lacking := [each for each in languages if files and not any(f".{each}." in name for name in files)]:
         screen.note(screen.say("warning.unpaged", id=told["id"], languages=", ".join(lacking)))
     _named(screen, str(entry.body["document"].get("unit") or ""))
@@ -262,7 +254,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
     """Show a warning with what was done about it: when, by whom, and what they noted."""
     from reports import requesting, warned
 
-    now, clock = time.time_ns(), _clock(screen)
+    now, clock = time.time_ns(), screen.clock
     with closing(opened(screen)) as store:
         row = warned.one(store, identity)
         if as_json:
@@ -295,7 +287,7 @@ def listed(screen: Screen, late: bool, as_json: bool) -> None:
     from balefire.screen import table
     from reports import requesting, warned
 
-    now, clock = time.time_ns(), _clock(screen)
+    now, clock = time.time_ns(), screen.clock
     with closing(opened(screen)) as store:
         rows = [row for row in warned.warnings(store) if not late or warned.overdue(row, now)]
         against = warned.contested(store, rows)
