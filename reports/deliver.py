@@ -135,9 +135,7 @@ class Post:
                 if (last or _moment(entry) > since) and any(rule.fits(entry) for rule in way.gets):
                     self.add(ledger.path(entry.number), way, now)
                     noted.setdefault(entry.number, []).append(way.name)
-            if (
-                entries or last is None
-            ):  # a ledger that was empty was followed, too: what is first released there may go, whatever is written in the file by then
+            if entries or last is None:  # an empty ledger is followed, too: what is released there first may go, though the file changes before
                 with self._database() as database:
                     database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number if entries else 0))
         return noted
