@@ -31,7 +31,7 @@ from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
 from sensors.recording import Recording
 from sensors.rights import NET_RAW, OPENING, forgo
-from sensors.sources.doors import door, leads_elsewhere
+from sensors.sources.doors import check_together, door, leads_elsewhere
 from sensors.sources.interfaces import OURS
 from sensors.tied import tie
 
@@ -239,8 +239,8 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool, 
 
     `processes`: so many share what interfaces bring.
     """
-    elsewhere = [leads_elsewhere(place) for place in places]
-    if not portable and not any(elsewhere):
+    check_together(places, expression, portable=portable, processes=processes)
+    if not portable and not any(map(leads_elsewhere, places)):
         from sensors.sources.filters import Program
         from sensors.sources.ring import Rings, prepare
 
@@ -249,10 +249,6 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool, 
         if processes > 1:
             return shares_of(places, program, octets, processes)
         return lambda: Rings(places, program, octets)
-    if processes > 1:
-        raise UsageError("live.unshared", place=next((place for place, leads in zip(places, elsewhere, strict=True) if leads), "--portable"))
-    if not portable and not all(elsewhere):
-        raise UsageError("live.mixed", interface=places[elsewhere.index(False)])
     from sensors.sources import feeds
 
     feeds.prepare()

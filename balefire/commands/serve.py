@@ -24,7 +24,7 @@ from uuid import uuid4
 import click
 
 from balefire.command import HELP, Globals, keeps, speaks
-from balefire.commands.watch import Heard, begun, check_there, failure, listens, reads_again, told_of, words
+from balefire.commands.watch import Heard, begun, check_places, failure, listens, reads_again, told_of, words
 from records import scratch
 from records.errors import StoreError, UsageError
 from records.wording import say
@@ -62,7 +62,8 @@ def serve(
     **how: Any,
 ) -> None:
     """Keep them running until SIGINT or SIGTERM."""
-    check_there(interfaces)
+    how["portable"] = how["portable"] or sys.platform != "linux"
+    check_places(interfaces, **how)
     forgo(*OPENING)  # it, too: nothing that it starts gets more than what listens
     from records.store import open_store
     from records.store.contract import AWAY
@@ -77,7 +78,7 @@ def serve(
     more = ["--store", screen.store, "--language", screen.language]
     told = [*more, *(["--json"] if as_json else [])]
     judge = words(**{name: how.pop(name) for name in ("site", "observer", "rules")})
-    heard = words(portable=how.pop("portable") or sys.platform != "linux", **how)
+    heard = words(**how)
     with _door() as (door, path):
         run = () if reads_again(interfaces) else ("--run", uuid4().hex)
         listening = (sys.executable, "-m", "sensors.listening", "--door", str(door.fileno()), *run, *heard)

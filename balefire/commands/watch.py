@@ -25,7 +25,7 @@ from records.homes import expanded
 from records.wording import say
 from sensors.faces import own
 from sensors.rights import ALONE, forgo
-from sensors.sources.doors import leads_elsewhere
+from sensors.sources.doors import check_together, leads_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -87,8 +87,9 @@ def watch(
     if door:
         _judge(screen, as_json, door, interfaces, plan)
         return
-    more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
-    check_there(interfaces)
+    how["portable"] = how["portable"] or sys.platform != "linux"
+    check_places(interfaces, **how)
+    more = words(**how)
     with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
@@ -115,8 +116,9 @@ def watch(
         teller.join(END_S)  # what it said last
 
 
-def check_there(places: Iterable[str]) -> None:
-    """Raises UsageError for an interface that there is not: what listens finds that out only when all is compiled, minutes later."""
+def check_places(places: Sequence[str], portable: bool, processes: int, **how: Any) -> None:
+    """Raises UsageError for what cannot be listened to, or not so: what listens finds that out when all is compiled, minutes later, and folders are made."""
+    check_together(places, how["filter"], portable=portable, processes=processes)
     if sys.platform != "linux":
         return
     from sensors.sources.packetsocket import index_of

@@ -18,7 +18,7 @@ from records.errors import InputError, UsageError
 from sensors.sources.folders import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from threading import Event
 CALLS, ANSWERS = "tcp", "tcp-listen"
 PORT: Final = 57012
@@ -72,6 +72,21 @@ class Door(Protocol):
 def leads_elsewhere(place: str) -> bool:
     """Is it no interface, but where a capture comes from?"""
     return "/" in place  # no interface of any system has one in its name
+
+
+def check_together(places: Sequence[str], expression: str, *, portable: bool, processes: int) -> None:
+    """Raises UsageError for places that cannot be listened to together, or not so, before anything is compiled or made for them."""
+    elsewhere = [leads_elsewhere(place) for place in places]
+    if not portable and not any(elsewhere):
+        if expression:
+            from sensors.sources.filters import Program
+
+            Program(expression)
+        return
+    if processes > 1:
+        raise UsageError("live.unshared", place=next((place for place, leads in zip(places, elsewhere, strict=True) if leads), "--portable"))
+    if not portable and not all(elsewhere):
+        raise UsageError("live.mixed", interface=places[elsewhere.index(False)])
 
 
 def door(place: str, expression: str = "") -> Door:
