@@ -116,6 +116,15 @@ def address_flood(senders: int = 65, outcome: str = "unknown") -> Stated:
     return [own(number / 10, "value.write", event__outcome=outcome) | {"source.ip": source, "ot.packet.first": number + 1} for source, number in forged]
 
 
+def arp_sweep(answered: int = 0, pause: float = 1, addresses: int = 13) -> Stated:
+    """One address of the network after the other; so many of them answer."""
+    asks, last = {"event.action": "arp_request", "destination.mac": "ff:ff:ff:ff:ff:ff"}, {"event.action": "arp_reply", "source.mac": "02:ba:1e:01:00:20"}
+    rows = [(number, turn) for number in range(addresses) for turn in ((asks, last) if number < answered else (asks,))]
+    spoken: dict[str, Any] = {"network.protocol": "arp", "ot.object.space": "ipv4_address", "ot.object.first": None, "source.ip": None, "destination.ip": None}
+    asker = {"destination.mac": "02:ba:1e:01:00:66"}
+    return [own(number * pause, "data.exchange", ot__object__name=f"10.10.1.{100 + number}") | spoken | asker | turn for number, turn in rows]
+
+
 def even_talker(minutes: int = 5, deviation: float = 0.01) -> Stated:
     """A host that polls as evenly as a machine."""
     even: dict[str, Any] = {"event.outcome": "success", "ot.grouped": True, "ot.count": 30, "ot.interval.mean": 2.0, "ot.interval.deviation": deviation}
@@ -134,7 +143,7 @@ def order_broken() -> Stated:
 
 LEARNED: Final = {"even-talker": ("timing", even_talker), "setpoint-outside": ("value", setpoint_outside), "order-broken": ("sequence", order_broken)}
 ATTACKS: Final = {
-    "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
+    "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "arp-sweep": ("sweep", arp_sweep), "acts-unseeing": ("masters", acts_unseeing),
     "acts-newcomer": ("masters", acts_newcomer), "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request),
     "restart-claimed": ("conformance", restart_claimed),
     "reports-stay-off": ("conformance", reports_stay_off), "other-system": ("injection", other_system),

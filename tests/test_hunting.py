@@ -14,7 +14,7 @@ from detectors.discovery import Setup
 from detectors.methods.masters import MOST_TOLD, Device
 from records.model import Batch
 from tests.frames import activities, polling
-from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, function_scan, own, registers_carry_data, reports_stay_off, slow_scan
+from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, arp_sweep, at, function_scan, own, registers_carry_data, reports_stay_off, slow_scan
 
 if TYPE_CHECKING:
     from detectors.detector import Detector
@@ -47,7 +47,7 @@ def test_it_fires_once_on_what_it_is_for_and_explains_itself(rule: str) -> None:
     assert len(last.respond) == 3
     assert last.techniques
     assert {packet.file for packet in last.packets} == {"plant.pcap"}
-    assert DEVICE in (last.destination, last.title.en) or last.destination
+    assert last.destination or rule == "arp-sweep"  # which is about addresses that nobody has
 
 
 @pytest.mark.parametrize("rule", ATTACKS)
@@ -64,6 +64,10 @@ def answered(rows: Stated) -> Stated:
     return [row | {"event.outcome": "success"} for row in rows]
 
 
+def an_hour_later(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"@timestamp": row["@timestamp"].replace("T10", "T11")}
+
+
 READS = [at(0), *ATTACKS["acts-unseeing"][1]()]
 STANDBY = [ATTACKS["takes-events"][1]()[0], ATTACKS["takes-events"][1]()[1] | {"@timestamp": "2026-03-03T11:00:00Z"}]
 TWO = [ATTACKS["takes-events"][1]()[0], ATTACKS["takes-events"][1]()[1] | {"@timestamp": "2026-03-02T10:30:00Z"}, ATTACKS["takes-events"][1]()[1]]
@@ -73,6 +77,9 @@ COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
 
 QUIET: list[tuple[str, Stated]] = [
     ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
+    ("arp-sweep", arp_sweep(answered=40, addresses=40)), ("arp-sweep", arp_sweep(answered=28, addresses=40)), ("arp-sweep", arp_sweep(pause=30)),
+    ("arp-sweep", arp_sweep(pause=0.01)), ("arp-sweep", [row | {"destination.mac": "02:ba:1e:01:00:20"} for row in arp_sweep()]),
+    ("arp-sweep", [*arp_sweep(answered=13), *map(an_hour_later, arp_sweep())]),
     ("reports-stay-off", reports_stay_off(enabled=1)), ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY),
     ("takes-events", TWO),
     ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
@@ -91,6 +98,16 @@ def test_what_its_text_calls_normal_is_quiet(rule: str, rows: Stated) -> None:
 
 def test_what_is_normal_is_tried_of_every_rule() -> None:
     assert {rule for rule, _ in QUIET} == set(ATTACKS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "terms"),
+    [(arp_sweep(), 1), (arp_sweep(answered=27, addresses=40), 1), (arp_sweep(pause=600, addresses=33), 1), (arp_sweep(pause=4, addresses=200), 3)],
+)
+def test_what_answers_is_no_sweep_and_one_that_goes_on_is_told_each_five_minutes(rows: Stated, terms: int) -> None:
+    told_of = told("arp-sweep", rows)
+    assert len(told_of) == terms
+    assert {len(finding.activities) for finding in told_of} <= {13, 20}
 
 
 @pytest.mark.parametrize(("pause", "functions", "rules"), [(2, 5, ["rapid-scan"]), (2, 4, []), (1800, 4, ["slow-scan"]), (1800, 3, [])])

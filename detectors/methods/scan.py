@@ -31,7 +31,6 @@ SLOW: Final = {
     "devices": 8,
     "functions": 4,
     "objects": 32,
-    "addresses": 32,
 }  # different things a day; the rules of sweeps ask for as many in minutes
 FAST: Final = 3  # units of one device within a moment, one of them asked again before anybody could answer; without that, as many as slow ones
 RAPID: Final = 0.2  # seconds between requests for the same thing; masters wait longer for an answer
@@ -44,7 +43,7 @@ UNKNOWN: Final = (  # what devices say of a function that they do not know
     "unknown_service", "information_function_not_available", "service_not_supported_for_path", "function_not_supported",
 )  # fmt: skip
 TRIED: Final = ("read", "identify", "unknown", "diagnose", "session", "file")
-TECHNIQUES: Final = {"units": ("T0846",), "devices": ("T0846",), "functions": ("T0888", "T0846"), "objects": ("T0861",), "addresses": ("T0846", "T0840")}
+TECHNIQUES: Final = {"units": ("T0846",), "devices": ("T0846",), "functions": ("T0888", "T0846"), "objects": ("T0861",)}
 OF_THINGS: Final = (
     "observer.name", "source.ip", "source.mac", "destination.ip", "destination.mac", "event.action", "event.outcome", "ot.access", "ot.code", "ot.error",
     "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first",
@@ -76,7 +75,7 @@ class Tried:
 
 
 class Scan(Remembering[Tried]):
-    """Judges requests that got no answer or were refused, one source for itself, and ARP requests."""
+    """Judges requests that got no answer or were refused, one source for itself."""
 
     name = "scan"
     form = 1
@@ -155,7 +154,7 @@ def _fast(brief: list[list[int]], now: int, kind: str) -> int:
 
 
 def _key(row: Row, kind: str) -> str:
-    end = host(row, "source") if kind in ("devices", "addresses") else hosts(row)
+    end = host(row, "source") if kind == "devices" else hosts(row)
     return f"{kind}|{row['observer.name'] or ''}|{end}"
 
 
@@ -164,17 +163,13 @@ def _say(key: str, language: str, words: Mapping[str, object]) -> str:
 
 
 def _tried(rows: pa.Table) -> Any:
-    """Requests that nobody answered or that were refused, functions that nobody knows, and ARP requests for others."""
+    """Requests that nobody answered or that were refused, and functions that nobody knows."""
     asked = compute.and_(among(rows, "ot.access", TRIED), among(rows, "event.outcome", ("unknown", "failure")))
-    return compute.or_(compute.or_(asked, among(rows, "ot.error", UNKNOWN)), among(rows, "event.action", ("arp_request",)))
+    return compute.or_(asked, among(rows, "ot.error", UNKNOWN))
 
 
 def _things(row: Row) -> Iterator[tuple[str, str]]:
     """(kind, thing) of what a row tried."""
-    if row["event.action"] == "arp_request":
-        if row["ot.object.name"]:
-            yield "addresses", row["ot.object.name"]
-        return
     if row["ot.error"] in UNKNOWN:
         yield "functions", str(row["ot.code"] or row["event.action"])
     if row["ot.access"] not in TRIED:
