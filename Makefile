@@ -1,5 +1,6 @@
 # make demo    see it work          make lint    style and types       make warm    compile every kernel now
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
+# make demo SITE=water    hours of a simulated plant that is attacked, instead (substation, packaging; SEED= another plant, HOURS=6, ARGS="--store FOLDER")
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
 # make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=10000000: ten million, an hour)    make soak    memory over 100M packets and over a simulated week under attack, Elasticsearch away for minutes
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
@@ -29,7 +30,11 @@ BUILD := 'hatchling>=1.27\neditables\n'
 .PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-judging bench-report bench-dashboard generated evaluate soak fuzz warm venv reports lock
 
 demo: $(VENV)/runtime.stamp
+ifdef SITE
+	@$(BIN)/python -m tests.plant.works --site $(SITE) $(if $(SEED),--seed $(SEED)) --hours $(or $(HOURS),6) --attack all -o - | $(BIN)/balefire replay - $(ARGS)
+else
 	@$(BIN)/balefire demo $(ARGS)
+endif
 
 # A test that ends its process ends the run: pytest-xdist would wait for ever for the file that it had.
 test: $(VENV)/development.stamp
