@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import ipaddress
-import os
 import random
 import struct
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from sensors.coverage import Totals
     from sensors.source import Drop, Tick
 
-EXAMPLES_EACH: Final = int(os.environ.get("BALEFIRE_EXAMPLES", "25"))  # of each property
 SECOND: Final = 1_000_000_000
 MS: Final = 1_000_000
 START: Final = 1_700_000_040 * SECOND  # where a minute begins
