@@ -24,6 +24,9 @@ ADDRESS: Final = "https://HOST[:PORT]/PATH"
 KEPT: Final = "/%:@!$&'()*+,;=?~"  # in a path or query, as they stand (RFC 3986)
 
 
+Wrong = tuple[str, "str | UsageError"]  # the name of a setting, and what it might be or what is wrong with it
+
+
 class LaterError(Exception):
     """It was not taken, for certain, and may be later: the text says what the other side said."""
 
@@ -66,6 +69,7 @@ class Channel:
     receivers: Callable[[Mapping[str, Any]], tuple[str, ...]]
     deliver: Callable[[Mapping[str, Any], Parcel, Callable[[], None]], str]
     local: frozenset[str]  # settings that are files or folders of this machine
+    unusable: Callable[[Mapping[str, Any]], Wrong | None] = lambda _settings: None  # what of its settings can never do, as far as they alone tell
 
 
 @cache
@@ -77,8 +81,11 @@ def channels() -> dict[str, Channel]:
     return {each.kind: each for each in found}
 
 
-def unusable(settings: Mapping[str, Any]) -> tuple[str, str] | None:
-    """A setting by which nothing could ever be reached (`port`, `host`, `url`), and what it might be; None where there is none."""
+def unusable(settings: Mapping[str, Any]) -> Wrong | None:
+    """A setting by which nothing could ever be reached, whatever the channel; None where there is none."""
+    for name, value in settings.items():
+        if name not in {"port", "to", "idempotent"} and not _line(value):
+            return name, UsageError("deliver.line", name=name)
     port: object = settings.get("port", PORTS[0])
     if isinstance(port, bool) or not str(port).isdecimal() or int(str(port)) not in PORTS:
         return "port", f"{PORTS[0]} – {PORTS[-1]}"
@@ -89,6 +96,16 @@ def unusable(settings: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def is_here(host: str | None) -> bool:
+    """Whether a host is this machine, on the way to which nobody listens."""
+    return (host or "").lower() in {"localhost", "127.0.0.1", "::1"}
+
+
+def _line(value: object) -> bool:
+    """Whether it is a text of one line that says something."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip()) and str(value).isprintable()
+
+
 def _host(name: str) -> bool:
     """Whether a name could be looked up."""
     try:
@@ -97,14 +114,16 @@ def _host(name: str) -> bool:
         return False
 
 
-def _address(url: str) -> str | None:
-    """What a URL might be that is none, or has letters that no request can hold."""
+def _address(url: str) -> str | UsageError | None:
+    """What a URL might be that is none, has letters that no request can hold, or would go in clear."""
     try:
         place = urlsplit(url)
         if place.scheme not in {"http", "https"} or not _host(place.hostname or "") or place.port == 0:
             return ADDRESS
     except ValueError:  # a port that is no number, half of a bracket
         return ADDRESS
+    if place.scheme == "http" and not is_here(place.hostname):
+        return UsageError("deliver.https", url=url)
     better = place._replace(path=quote(place.path, KEPT), query=quote(place.query, KEPT))
     return better.geturl() if better != place else None
 

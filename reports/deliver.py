@@ -10,92 +10,30 @@ import fcntl
 import os
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from detectors.rulebook import document
-from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
-from records.homes import expanded
 from records.regular import opened
 from records.visible import clean
 from records.wording import LANGUAGES, say
-from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting, unusable
+from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels
 from reports.dutybook import duty_of
 from reports.ledger import entry_at
 from reports.periods import KINDS
 from reports.posted import EVERY, FILE, TABLE
-from reports.whom import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from reports.ledger import Entry, Ledger
-    from reports.whom import Rule
+    from reports.ways import Way
 
 FOLLOWED: Final = """CREATE TABLE IF NOT EXISTS followed (way TEXT NOT NULL, ledger TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (way, ledger))"""
 SITES: Final = 2  # that a title names
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A channel as somebody set it up: `name` is theirs."""
-
-    name: str
-    kind: str
-    settings: Mapping[str, Any]
-    gets: tuple[Rule, ...] = ()  # what goes this way by itself
-
-
-def ways(file: Path) -> dict[str, Way]:
-    """The ways that a file (YAML: name → kind and settings) sets up; paths are taken from its folder.
-
-    Raises InputError with the line of what is wrong, secrets among it.
-    """
-    try:
-        read = document.read(document.content_of(file))
-    except OSError as error:
-        raise UsageError("deliver.no_file", file=file, problem=error.strerror or error) from error
-    if read.faults:
-        line, fault = read.faults[0]
-        if fault.check == "not-a-rule":  # empty, or no mapping
-            raise InputError("deliver.nothing", file=file)
-        raise InputError("deliver.wrong", place=f"{file.name}:{line}", problem=str(fault.check), known=problem(file.name, line, "", fault).advice.en)
-    return {name: _way(file, read, name) for name in read.data}
-
-
-def _way(file: Path, read: document.Document, name: str) -> Way:
-    def wrong(problem: object, known: object, *path: str | int) -> InputError:
-        return InputError("deliver.wrong", place=f"{file.name}:{read.line(name, *path)}", problem=problem, known=known)
-
-    told: object = read.data[name]
-    if not isinstance(told, dict):
-        raise wrong(name, "kind: …")
-    settings = dict(cast("dict[str, Any]", told))
-    gets = rules(settings.pop("gets", None), wrong)
-    channel = channels().get(str(settings.pop("kind", "")))
-    if channel is None:
-        raise wrong("kind", ", ".join(sorted(channels())), "kind")
-    for key in settings:
-        if key in {"password", "token", "passphrase"}:
-            raise wrong(key, f"{key}_env, {key}_file", key)
-        if key not in channel.keys:
-            raise wrong(key, nearest(key, channel.keys | {"gets"}), key)
-    if missing := sorted(channel.needed - set(settings)):
-        raise wrong("–", ", ".join(missing))
-    if found := unusable(settings):
-        raise wrong(f"{found[0]}: {settings[found[0]]}", found[1], found[0])
-    settings |= {key: str(file.absolute().parent / expanded(str(settings[key]))) for key in channel.local if settings.get(key)}
-    if settings.get("ca"):
-        try:
-            trusting(settings)
-        except UsageError as error:
-            raise InputError("deliver.at", place=f"{file.name}:{read.line(name, 'ca')}", problem=error) from error
-    return Way(name, channel.kind, settings, gets)
 
 
 class Post:

@@ -24,9 +24,10 @@ import pytest
 from records.errors import InputError, StoreError, UsageError
 from reports import keys
 from reports.channel import channels
-from reports.deliver import PAUSES_S, Post, Way, ways
+from reports.deliver import PAUSES_S, Post
 from reports.ledger import Ledger
 from reports.verifying import verify
+from reports.ways import Way, ways
 from tests.cli import ROOT, balefire, lines, one
 from tests.test_release import WHEN, made, pdf, release
 
@@ -390,7 +391,8 @@ def test_each_receiver_gets_a_mail_of_their_own(post: Post, entry: Path, certifi
 KILLED = """
 import sys, time
 from pathlib import Path
-from reports.deliver import Post, ways
+from reports.deliver import Post
+from reports.ways import ways
 post = Post(Path(sys.argv[1]))
 print("ready", flush=True)
 post.run(ways(Path(sys.argv[2])), time.time)
@@ -632,12 +634,6 @@ def test_by_webhook(post: Post, entry: Path, answers: list[int], idempotent: boo
     assert len({each["Idempotency-Key"] for each in asked}) == 1
 
 
-def test_a_webhook_elsewhere_is_reached_by_https_alone(post: Post, entry: Path) -> None:
-    way = Way("hook", "webhook", {"url": "http://agency.example/in"})
-    post.add(entry, way, 0)
-    assert post.run({"hook": way}, Clock()) == {"dead": 1}
-
-
 def test_what_is_wrong_with_one_way_in_whatever_manner_keeps_nothing_from_the_others(
     post: Post, entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -706,6 +702,9 @@ def ways_as_they_were(known: dict[str, Way], name: str) -> Way:
      *((f"a:\n  kind: mail\n  from: f\n  to: t\n  host: {host}\n", 5) for host in ("a..b", "''", "h/in")),
      *((f"a:\n  kind: webhook\n  url: {url}\n", 3) for url in
        ("https://agency.example:port/in", "http://[::1/x", "https://a..b/in", "agency.example/in", "https:///in", "https://agency.example/in x", "https://h/受")),
+     ("a:\n  kind: webhook\n  url: https://h/in\n  idempotent: 'false'\n", 4), ("a:\n  kind: sftp\n  host: h\n  path: /x\n  known_hosts: k\n  user: u\n", 6),
+     *((f"a:\n  kind: mail\n  host: mail.plant.example\n  from: f\n  to: t\n  {wrong}\n", 6) for wrong in ("tls: none", "tls: ssl", "user: u", "password_file: p")),
+     *((f"a:\n  kind: mail\n  host: h\n  from: f\n  to: {to}\n", 5) for to in ("[]", "[t, 值班@agency.example]", "''", "a b@c.example")),
      *((f"a:\n  kind: folder\n  path: x\n  gets:\n  - duty: all\n  - {rule}\n", 6) for rule in
        ("report: [hourly]", "duty: [cybrspace]", "pigeon: all", "{report: all, duty: all}", "{duty: all, site: x}", "warning: []", "3"))],
 )  # fmt: skip
@@ -713,8 +712,33 @@ def test_what_is_wrong_in_a_file_of_ways_is_told_with_its_line(tmp_path: Path, t
     (tmp_path / "ways.yml").write_text(text)
     with pytest.raises(InputError) as told:
         ways(tmp_path / "ways.yml")
-    assert f"ways.yml:{line}" in told.value.text("en")
+    assert f"{tmp_path}/ways.yml:{line}: " in told.value.text("en")
     assert "secret" not in told.value.text("zh").replace("secret_", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a: {kind: folder, path: ''}", "1: “path” is empty"), ("a:\n  kind: folder\n  path:\n", "3: “path” is empty"),
+     ("a:\n  kind: mail\n  host: h\n  to: t\n  from: |\n    f@x.example\n", "5: “from” is empty, or more than one line"),
+     ("a: {kind: webhook, url: 'http://agency.example/in'}", "1: http://agency.example/in: a webhook is reached by https"),
+     ("a: {kind: mail, host: mail.plant.example, from: f, to: t, tls: none}", "1: mail.plant.example: with tls: none the mail would go there in clear"),
+     ("a:\n  kind: folder\n  path: x\n  gets:\n  – {report: all}\n", "5: “–” stands where YAML has “-”"), ("a:\n  kind：folder\n", "2: “：” stands where YAML has “:”"),
+     ("a: [\n", "2: this is not valid YAML: a quote or bracket is not closed"), ("a: {}\na: {}\n", "2: “a” stands on line 1 already"),
+     ("a: {kind: folder, path: 周报}".encode("gbk"), "1: the file is not UTF-8; it looks like GBK"), ("a: {}\n---\nb: {}\n", "3: a second document begins"),
+     ("a: &x {}\nb: *x\n", "2: a YAML alias is not used here"), ("a: {kind: webhook, url: 'https://h/', idempotent: yes}", "1: “yes” is read as true. Write true"),
+     ("a: " + "x" * 300_000, "1: the file has more than 262144 bytes")],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_of_ways_is_told_in_words_of_ways(tmp_path: Path, text: str | bytes, said: str) -> None:
+    (tmp_path / "ways.yml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError) as told:
+        ways(tmp_path / "ways.yml")
+    assert str(told.value).startswith(f"{tmp_path}/ways.yml:{said}")
+    assert not any(word in told.value.text(language) for language, word in (("en", "rule"), ("zh", "规则")))
+
+
+def test_mail_in_clear_and_http_are_for_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "ways.yml").write_text("a: {kind: mail, host: LOCALHOST, from: f, to: t, tls: none}\nb: {kind: webhook, url: 'http://[::1]:8080/in'}\n")
+    assert set(ways(tmp_path / "ways.yml")) == {"a", "b"}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "- share\n"])

@@ -16,7 +16,8 @@ from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
-    from reports.deliver import Post, Way
+    from reports.deliver import Post
+    from reports.ways import Way
 
 
 @click.group(help=say("cli.help.deliver", HELP))
@@ -41,14 +42,14 @@ def _file(screen: Screen, file: Path | None) -> Path:
 
 
 def _known(screen: Screen, file: Path | None) -> dict[str, Way]:
-    from reports.deliver import ways
+    from reports.ways import ways
 
     return ways(_file(screen, file))
 
 
 def _standing(file: Path) -> tuple[dict[str, Way], float]:
     """The ways as the file has them now, and when it was changed (seconds)."""
-    from reports.deliver import ways
+    from reports.ways import ways
 
     known, about = ways(file), file.stat()
     return known, max(about.st_mtime, about.st_ctime)

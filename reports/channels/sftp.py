@@ -11,7 +11,7 @@ from reports.channel import TIMEOUT_S, Channel, LaterError, RefusedError, secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reports.channel import Parcel
+    from reports.channel import Parcel, Wrong
 
 KEYS: Final = frozenset({"host", "port", "user", "path", "known_hosts", "key_file", "passphrase_env", "passphrase_file", "password_env", "password_file"})
 LOCAL: Final = frozenset({"known_hosts", "key_file", "passphrase_file", "password_file"})
@@ -70,4 +70,10 @@ async def _same(there: Any, place: str, wanted: bytes) -> bool:
         return bytes(await opened.read(len(wanted) + 1)) == wanted
 
 
-CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver, LOCAL)
+def unusable(settings: Mapping[str, Any]) -> Wrong | None:
+    """Nothing to prove with who asks."""
+    proof = ("key_file", "password_file", "password_env")
+    return None if settings.keys() & set(proof) else ("user", f"user + {' | '.join(proof)}")
+
+
+CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver, LOCAL, unusable)
