@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from records.homes import expanded
 
 if TYPE_CHECKING:
     from os import PathLike
+
+
+def exposed(file: str | PathLike[str]) -> bool:
+    """Whether everybody on this machine may read or change a file. One that is not there is none of these."""
+    try:
+        return bool(expanded(file).stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False
 
 
 def first_line(file: str | PathLike[str]) -> str:

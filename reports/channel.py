@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from records.errors import UsageError
-from records.secret import first_line
+from records.secret import exposed, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 60.0
 PORTS: Final = range(1, 65_536)
 ADDRESS: Final = "https://HOST[:PORT]/PATH"
+SECRETS: Final = ("password", "token", "passphrase")  # never settings themselves: `_env` or `_file` says where they are
 KEPT: Final = "/%:@!$&'()*+,;=?~"  # in a path or query, as they stand (RFC 3986)
 
 
@@ -137,9 +138,9 @@ def trusting(settings: Mapping[str, Any]) -> ssl.SSLContext:
         raise UsageError("deliver.ca", file=file, problem=error.strerror or error) from error
 
 
-def untrusted(host: str, error: ssl.SSLCertVerificationError) -> RefusedError:
+def untrusted(host: str, error: ssl.SSLCertVerificationError) -> LaterError:
     """A server whose certificate was not believed gets nothing; what may help is said."""
-    return RefusedError(str(UsageError("deliver.untrusted", host=host, problem=error.verify_message or error)))
+    return LaterError(str(UsageError("deliver.untrusted", host=host, problem=error.verify_message or error)))
 
 
 def secret(settings: Mapping[str, Any], name: str) -> str | None:
@@ -154,3 +155,17 @@ def secret(settings: Mapping[str, Any], name: str) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("deliver.secret_file", file=file, problem=error) from error
     return None
+
+
+def lacking(settings: Mapping[str, Any]) -> list[UsageError]:
+    """What a way needs and does not have just now, its secrets and files, and which of these others on this machine may read."""
+    found: list[UsageError] = []
+    for name in SECRETS:
+        try:
+            secret(settings, name)
+        except UsageError as error:
+            found.append(error)
+    away = [name for name in ("known_hosts", "key_file") if name in settings and not os.access(str(settings[name]), os.R_OK)]
+    found += [UsageError("deliver.absent", name=name, file=settings[name]) for name in away]
+    files = [str(settings[name]) for name in (*(f"{each}_file" for each in SECRETS), "key_file") if name in settings]
+    return found + [UsageError("deliver.exposed", file=file) for file in files if exposed(file)]

@@ -10,7 +10,7 @@ from detectors.rulebook import document
 from detectors.rulebook.problems import nearest
 from records.errors import BalefireError, InputError, UsageError
 from records.homes import expanded
-from reports.channel import channels, trusting, unusable
+from reports.channel import SECRETS, channels, trusting, unusable
 from reports.whom import rules
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
     if channel is None:
         raise wrong("kind", ", ".join(sorted(channels())), "kind")
     for key in settings:
-        if key in {"password", "token", "passphrase"}:
+        if key in SECRETS:
             raise wrong(key, f"{key}_env, {key}_file", key)
         if key not in channel.keys:
             raise wrong(key, nearest(key, channel.keys | {"gets"}), key)

@@ -50,17 +50,8 @@ def _sent(settings: Mapping[str, Any], to: str, body: bytes, doubtful: Callable[
             return _ended(server.getreply())
     except ssl.SSLCertVerificationError as error:
         raise untrusted(str(settings["host"]), error) from error
-    except (smtplib.SMTPException, OSError) as error:
-        if _for_good(error):
-            raise RefusedError(str(error)) from error
+    except (smtplib.SMTPException, OSError) as error:  # a password that is refused (535) among them: it can be mended
         raise (DoubtError if sent else LaterError)(str(error) or type(error).__name__) from error
-
-
-def _for_good(error: Exception) -> bool:
-    """Whether no other try would help. A server that cannot check a password just now (454, RFC 4954 section 4.7.3) can later."""
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return error.smtp_code >= 500
-    return isinstance(error, smtplib.SMTPNotSupportedError)
 
 
 def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:

@@ -18,7 +18,7 @@ LOCAL: Final = frozenset({"known_hosts", "key_file", "passphrase_file", "passwor
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
-    """Put what is not there yet. Raises UsageError where another entry has its place."""
+    """Put what is not there yet. Raises RefusedError where another entry has its place."""
     del doubtful
     try:
         import asyncssh
@@ -26,9 +26,7 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
         raise UsageError("deliver.package", package="asyncssh") from error
     try:
         return asyncio.run(asyncio.wait_for(_put(settings, parcel), TIMEOUT_S * 5))
-    except (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable, asyncssh.KeyImportError) as error:
-        raise RefusedError(str(error)) from error
-    except (OSError, asyncssh.Error, TimeoutError) as error:
+    except (OSError, asyncssh.Error, asyncssh.KeyImportError, TimeoutError) as error:  # keys and passwords that do not do among them: they can be mended
         raise LaterError(str(error) or type(error).__name__) from error
 
 
@@ -41,7 +39,7 @@ async def _put(settings: Mapping[str, Any], parcel: Parcel) -> str:
     async with asyncssh.connect(str(settings["host"]), int(settings.get("port", 22)), **about) as connection, connection.start_sftp_client() as there:
         folder, entry = parcel.to.rstrip("/"), parcel.files[0]
         if await there.exists(taken := f"{folder}/{entry.name}") and not await _same(there, taken, entry.read_bytes()):
-            raise UsageError("deliver.taken", place=taken)
+            raise RefusedError(str(UsageError("deliver.taken", place=taken)))
         for file, name in parcel.placed():
             place, beside = f"{folder}/{name}", f"{folder}/.{file.name}.{parcel.id[:8]}.part"
             if await there.exists(place) and await _same(there, place, file.read_bytes()):

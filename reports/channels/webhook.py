@@ -50,7 +50,8 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
         return f"HTTP {status}"
     # RFC 9110, 15.5 and RFC 6585: with these it did not act on what was asked. So it is with a 503 that says when to ask again (15.6.4): who sheds load does
     # so before the work; one without it comes from gateways, too, that lost the server behind them midway, as 500, 502 and 504 do: in doubt.
-    if status in {408, 425, 429} or (status == 503 and when) or (status >= 500 and not asked):
+    # A token that does not do (401) can be mended.
+    if status in {401, 408, 425, 429} or (status == 503 and when) or (status >= 500 and not asked):
         raise LaterError(f"HTTP {status}")
     raise (DoubtError if status >= 500 else RefusedError)(f"HTTP {status}")
 
