@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 def exposed(file: str | PathLike[str]) -> bool:
-    """Whether everybody on this machine may read or change a file. One that is not there is none of these."""
+    """Whether it is a file that everybody on this machine may read or change."""
     try:
-        return bool(expanded(file).stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+        mode = expanded(file).stat().st_mode
     except OSError:
         return False
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IROTH | stat.S_IWOTH))
 
 
 def first_line(file: str | PathLike[str]) -> str:

@@ -168,4 +168,4 @@ def lacking(settings: Mapping[str, Any]) -> list[UsageError]:
     away = [name for name in ("known_hosts", "key_file") if name in settings and not os.access(str(settings[name]), os.R_OK)]
     found += [UsageError("deliver.absent", name=name, file=settings[name]) for name in away]
     files = [str(settings[name]) for name in (*(f"{each}_file" for each in SECRETS), "key_file") if name in settings]
-    return found + [UsageError("deliver.exposed", file=file) for file in files if exposed(file)]
+    return found + [UsageError("exposed", file=file) for file in files if exposed(file)]
