@@ -25,7 +25,7 @@ SECRETS: Final = ("password", "token", "passphrase")  # never settings themselve
 KEPT: Final = "/%:@!$&'()*+,;=?~"  # in a path or query, as they stand (RFC 3986)
 
 
-Wrong = tuple[str, "str | UsageError"]  # the name of a setting, and what it might be or what is wrong with it
+Wrong = tuple[str, str | UsageError]  # the name of a setting, and what it might be or what is wrong with it
 
 
 class LaterError(Exception):
