@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from records.errors import BalefireError
+from records.errors import BalefireError, UsageError
 from records.formats import Clock
+from records.secret import exposed
 from records.visible import clean
 from records.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from os import PathLike
 
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -136,6 +138,11 @@ class Screen:
     def unable(self, error: BalefireError) -> None:
         """Say what cannot be done here, which is no failure of what was asked."""
         self.note(error.text(self.language))
+
+    def exposed(self, file: str | PathLike[str]) -> None:
+        """Say of a file with secrets that everybody on this machine may read it, where that is so."""
+        if exposed(file):
+            self.unable(UsageError("exposed", file=file))
 
     def worse(self, status: int) -> None:
         """Remember the highest exit status."""
