@@ -371,7 +371,9 @@ def test_a_released_report_is_signed_once_with_its_files_and_verified_offline(ow
     done = one("report", "release", told["id"][:-4], "--store", own, *place, "--by", "Wang Fang")
     assert (done["id"], done["number"]) == (told["id"], 2)
     assert sorted(done["files"]) == sorted(Path(file).name for file in told["files"])
-    assert one("report", "release", told["id"], "--store", own, *place) == done
+    again = balefire("report", "release", told["id"], "--store", own, *place, "--by", "bo", "--json", "--language", "en")
+    assert json.loads(again.stdout) == done, "once, whoever asks"
+    assert "was released already (Wang Fang, 20" in balefire("report", "release", told["id"], "--store", own, *place, "--by", "bo", "--language", "en").stdout
     with closing(open_store(str(own), False)) as store:
         trail = every_row(store, "audit", "table:release")
     assert [(row["subject"], row["by"], done["receipt"] in row["after"]) for row in trail] == [(told["id"], "Wang Fang", True)], "in the trail, once"

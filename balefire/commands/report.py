@@ -252,20 +252,23 @@ def _release(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, to
     from records.nesting import iso
     from reports.ledger import digest
     from reports.requesting import record
+    from reports.words import nanoseconds
 
-    name = str(told["id"])
+    name, now = str(told["id"]), iso(time.time_ns())
     entry = ledger.released(name)
     reports = kept(screen.settings, screen.store)
     if entry is None:
         key = signing(screen, ledger, keys)
         with TemporaryDirectory() as into:
-            entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=iso(time.time_ns()))
+            entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=now)
     record(store, entry)
     receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
+    person, when = str(entry.body["by"]), str(entry.body["time"])
     if as_json:
-        screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})
+        screen.emit({"id": name, "number": entry.number, "by": person, "time": when, "receipt": receipt, "entry": place, "files": list(signed)})
     else:
-        screen.print(screen.say("cli.report.released", id=name, entry=place, receipt=receipt))
+        words = "released" if when == now else "was_released"  # by whoever was first, where two do so at once, too
+        screen.print(screen.say(f"cli.report.{words}", id=name, entry=place, receipt=receipt, by=person, time=screen.clock.stamp(nanoseconds(when))))
     files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
     if unsigned := [file.name for file in files if signed.get(file.name) != digest(file)]:
         screen.note(screen.say("cli.report.unsigned", files=", ".join(unsigned)))
