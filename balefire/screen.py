@@ -40,7 +40,6 @@ _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
-_NUMBER: Final = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( %|%)?", re.IGNORECASE)
 
 
 class OutputError(BalefireError):
@@ -50,10 +49,9 @@ class OutputError(BalefireError):
 
 
 def cell(value: object) -> str:
-    """Text of a table's cell: cleaned, bounded, and none that a spreadsheet would carry out as a formula when the table is pasted there."""
+    """Text of a table's cell: cleaned and bounded, and else as it is stored. A workbook, which would carry out a formula, writes texts as texts."""
     text = clean("" if value is None else value)
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text) else text
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def to_json(value: object, *, ascii_only: bool = False) -> str:

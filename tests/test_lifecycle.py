@@ -348,6 +348,8 @@ def test_several_together_or_none(store: Path) -> None:
         (["close", "ID"], 2),
         (["note", "ID"], 2),
         (["note", "ID", "--note", " "], 2),
+        (["note", "ID", "--note", "no UTF-8: \udcff"], 2),
+        (["assign", "ID", "--to", "Wang\udcff"], 2),
         (["acknowledge"], 2),
         (["acknowledge", "ID", "--by", "\x1b"], 2),
         (["acknowledge", "ID", "--by", ""], 2),
