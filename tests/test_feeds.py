@@ -268,6 +268,8 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     (folder / "first.pcap").write_bytes(pcap(first.packets))
     (folder / ".hidden").write_bytes(b"nothing")
     (folder / "empty.pcap").touch()
+    (folder / "below").mkdir()
+    os.mkfifo(folder / "pipe")
     (folder / "read").mkdir()
     (folder / "read" / folders.READING).write_text("that run\nfirst.pcap")  # as whoever was killed while reading it leaves it
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
@@ -298,7 +300,10 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     assert run_of(heard.out.read_bytes()) == hashlib.sha256(b"that run").hexdigest()
     assert [told["grew"] for told in heard.said if "grew" in told] == [str(folder / "read" / "last.pcap")]
     assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
-    assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
+    assert {path.name for path in folder.iterdir()} == {"read", ".hidden", "below", "pipe"}
+    passed = [told for told in heard.said if told.keys() & {"nested", "odd"}]
+    assert passed == [{"nested": str(folder / "below")}, {"odd": str(folder / "pipe")}], "once each, and nothing of what is hidden"
+    assert heard.said[-1]["ended"]["passed"] == 2
     assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "fourth.pcap", "last.pcap", "empty.pcap"}
     problems = sorted((told["error"], told["values"]["file"]) for told in heard.said if "error" in told)
     bad = [("capture.empty", "empty.pcap"), ("capture.unknown", "fourth.pcap"), ("capture.unknown", "third.pcap")]

@@ -300,8 +300,11 @@ class Heard:
         if "error" in told:
             screen.fail(InputError(told["error"], **told["values"]))
             self._bad[str(told["values"].get("file", told["error"]))] = None
-        elif told.get("ended", {}).get("bad"):
-            screen.note(screen.count("cli.watch.bad", told["ended"]["bad"], which=", ".join([*bad[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])])))
+        elif "ended" in told:
+            which = ", ".join([*bad[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])])
+            for what in ("bad", "passed"):
+                if count := told["ended"].get(what):
+                    screen.note(screen.count(f"cli.watch.{what}", count, which=which))
         elif told and not told.keys() & NUMBERS:
             (news, what), *more = told.items()
             screen.note(screen.say(f"cli.heard.{news}", what=what, **dict(more)))

@@ -19,7 +19,9 @@ from sensors.sources.folders import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from threading import Event
+
 CALLS, ANSWERS = "tcp", "tcp-listen"
 PORT: Final = 57012
 MOST_LINES: Final = 16  # peers of one door at a time
@@ -51,6 +53,10 @@ class Taker(Protocol):
 
     def say(self, **told: object) -> None:
         """Have people told."""
+        ...
+
+    def pass_over(self, path: Path, why: str) -> None:
+        """Have people told, by its name in the catalogue, why this is not read, and count it."""
         ...
 
 
