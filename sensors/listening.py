@@ -31,7 +31,7 @@ from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
 from sensors.recording import Recording
 from sensors.rights import NET_RAW, OPENING, forgo
-from sensors.sources.doors import check_together, door, leads_elsewhere
+from sensors.sources.doors import check_free, check_together, door, leads_elsewhere
 from sensors.sources.interfaces import OURS
 from sensors.tied import tie
 
@@ -240,6 +240,7 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool, 
     `processes`: so many share what interfaces bring.
     """
     check_together(places, expression, portable=portable, processes=processes)
+    check_free(places)
     if not portable and not any(map(leads_elsewhere, places)):
         from sensors.sources.filters import Program
         from sensors.sources.ring import Rings, prepare

@@ -42,13 +42,18 @@ class Like(NamedTuple):
         return cls(told.st_ino, told.st_size, told.st_mtime_ns)
 
 
+def check_folder(place: str) -> None:
+    """Raises UsageError where it is none."""
+    if not Path(place).is_dir():
+        raise UsageError("live.no_folder" if Path(place).exists() else "capture.missing", file=place)
+
+
 class Folder:
     """What was read is moved into a folder inside it, so that it is read once, whatever ends meanwhile. What may not be moved is remembered there."""
 
     def __init__(self, place: str) -> None:
         self.name, self._folder = place, Path(place)
-        if not self._folder.is_dir():
-            raise UsageError("live.no_folder" if self._folder.exists() else "capture.missing", file=place)
+        check_folder(place)
         self._seen: dict[Path, tuple[Like, float]] = {}
         self.half, self._half = self._left()
         self._done: dict[Path, int] = {}  # where what was read last lies now, and how much there was of it
