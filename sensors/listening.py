@@ -225,7 +225,7 @@ def confine(record: Path | None, places: Sequence[str]) -> None:
         except OSError as error:
             raise UsageError("live.record", path=record, reason=error.strerror or error) from None
     there = [place for place in folders(places) if os.path.isdir(place)]  # noqa: PTH112 - Path's raises where one may not look
-    written = [Path(os.devnull).parent, cache_directory().parent, *there, *([record] if record else [])]
+    written = [Path(os.devnull).parent, cache_directory(), *there, *([record] if record else [])]
     fence.confine(written, tcp=any("://" in place for place in places))
 
 
