@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from balefire.awaiting import answered
 from records.errors import StoreError
-from records.store.contract import AWAY
+from records.store.contract import AWAY, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ T = TypeVar("T")
 RETRY_S: Final = 2.0  # between two tries while the store is away
 FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
 TELL_S: Final = 60.0  # how often it is said that reading waits
-FULL: Final = "store.full"
 
 
 class Outbox:
