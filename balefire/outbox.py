@@ -89,9 +89,11 @@ class Outbox:
         if path is None:
             return
         self._waiting.append(path)
-        if time.monotonic() - self._tried > RETRY_S or self._away is None:
+        if is_away := self.away:  # before the next try, whose answer may be a minute away
+            self._spool.tell(path, self.held(commit))
+        if not is_away or time.monotonic() - self._tried > RETRY_S:
             self._drain()
-        if path in self._waiting:
+        if not is_away and path in self._waiting:
             self._spool.tell(path, self.held(commit))
 
     def _deliver_here(self, commit: Commit) -> None:
