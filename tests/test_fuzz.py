@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SEED: Final = int(os.environ.get("BALEFIRE_FUZZ_SEED", "1"))
 LEAST: Final = 100_000  # inputs in all
-CASES: Final = {"link.decode": 400, "layers.hand_on": 60, "reader": 1500, "sensor": 160}
+CASES: Final = {"link.decode": 400, "layers.hand_on": 60, "reader": 1500, "sensor": 100}
 SEVERAL: Final = ("link.decode", "layers.hand_on")  # whose cases are of as many inputs as those of a dissector
 COMPILED: Final = {"NUMBA_DISABLE_JIT": "0"}
 INTERPRETED: Final = {"NUMBA_DISABLE_JIT": "1"}
