@@ -222,7 +222,7 @@ class Value:
     def _points(self, points: Any, numbers: Numbers, kinds: Sequence[tuple[Any, ...]]) -> list[Finding]:
         """Points that leave their range or jump."""
         bounds = self._between()
-        levels = np.array([bounds.numbers.get(place_of(*kind[:-1]), -1) for kind in kinds], np.int64)[numbers]
+        levels = bounds.of_kinds(kinds)[numbers]
         observers = _by_observer(numbers, kinds)
         least, most, step, sides, usually, at_most = bounds.columns[:, levels]
         points = meant(points, sides, usually, at_most)
