@@ -2,7 +2,7 @@
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
 # make demo SITE=water    hours of a simulated plant that is attacked, instead (substation, packaging; SEED= another plant, HOURS=6, ARGS="--store FOLDER")
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
-# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=10000000: ten million, an hour)    make soak    memory over 100M packets and over a simulated week under attack, Elasticsearch away for minutes
+# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=10000000: ten million, an hour)    make soak    memory over 100M packets and over a simulated week under attack, Elasticsearch away for minutes, the long versions of the tests
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # make bench-judging   every detector over a day of a 100-controller plant (ARGS="--site water --hours 6"); fails where the day takes more than a minute
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
