@@ -1,7 +1,7 @@
 # make demo    see it work          make lint    style and types       make warm    compile every kernel now
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
-# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=10000000: ten million, an hour)    make soak    memory over 100M packets and over a simulated week under attack, Elasticsearch away for minutes
+# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=10000000: ten million, an hour)    make soak    memory over 100M packets and over a simulated week under attack, Elasticsearch away for minutes, the long versions of the tests
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # make bench-judging   every detector over a day of a 100-controller plant (ARGS="--site water --hours 6"); fails where the day takes more than a minute
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
@@ -89,7 +89,8 @@ soak: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.soak $(if $(SEED),--seed $(SEED)) --site water
 	@BALEFIRE_AWAY_S=300 BALEFIRE_FAILOVER_COMMITS=400 $(BIN)/python -m pytest tests/test_elastic_holds.py tests/test_elastic_failover.py -k "away or node or killed_anywhere"
 	@BALEFIRE_SOAK=1 $(BIN)/python -m pytest tests/test_killed.py tests/test_serve.py tests/test_hours.py
-	@BALEFIRE_SOAK=1 BALEFIRE_FLOOD=1000000 $(BIN)/python -m pytest tests/test_modes.py tests/test_ageing.py -k "interpreted or flood"
+	@BALEFIRE_SOAK=1 BALEFIRE_FLOOD=1000000 $(BIN)/python -m pytest tests/test_modes.py tests/test_ageing.py tests/test_fuzz.py -k "interpreted or flood or planted"
+	@BALEFIRE_EXAMPLES=10 $(BIN)/python -m pytest $$(grep -l as_many tests/test_*.py)
 
 fuzz: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(or $(SEED),$(shell date +%s)) $(ARGS)

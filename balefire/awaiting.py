@@ -1,4 +1,7 @@
-"""A store that is away when something starts that cannot do without: it is tried again until it is there. What is wrong with one that is there ends it."""
+"""A store that is away, or whose disk is full, when something starts that cannot do without: it is tried again until it is there.
+
+What is wrong with one that is there ends it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from records.errors import StoreError
-from records.store.contract import ABSENT, AWAY
+from records.store.contract import ABSENT, AWAY, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +36,7 @@ def answered(question: Callable[[], T], note: Callable[[str, dict[str, object]],
         try:
             answer = question()
         except StoreError as error:
-            if error.key not in AWAY:
+            if error.key not in AWAY | {FULL}:
                 raise
             if not said:
                 note("cli.spool.absent", {"problem": error})
@@ -61,7 +64,7 @@ def quiet(opened: Callable[[], Store]) -> None:
         try:
             opened().close()
         except StoreError as error:
-            if error.key not in AWAY | ABSENT:
+            if error.key not in AWAY | ABSENT | {FULL}:
                 raise
         else:
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from balefire.awaiting import answered
 from records.errors import StoreError
-from records.store.contract import AWAY
+from records.store.contract import AWAY, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ T = TypeVar("T")
 RETRY_S: Final = 2.0  # between two tries while the store is away
 FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
 TELL_S: Final = 60.0  # how often it is said that reading waits
-FULL: Final = "store.full"
 
 
 class Outbox:
@@ -90,9 +89,11 @@ class Outbox:
         if path is None:
             return
         self._waiting.append(path)
-        if time.monotonic() - self._tried > RETRY_S or self._away is None:
+        if is_away := self.away:  # before the next try, whose answer may be a minute away
+            self._spool.tell(path, self.held(commit))
+        if not is_away or time.monotonic() - self._tried > RETRY_S:
             self._drain()
-        if path in self._waiting:
+        if not is_away and path in self._waiting:
             self._spool.tell(path, self.held(commit))
 
     def _deliver_here(self, commit: Commit) -> None:

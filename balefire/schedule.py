@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import BalefireError
 from records.nesting import iso
+from records.processes import has_ended, mark
 from records.store.examining import Check
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ FIRST_S: Final = 60.0  # after the start, so that what runs for a moment keeps n
 LOOK_S: Final = 600.0
 LEASE: Final = 3600 * SECOND  # who has said so long ago that it is at it, and has not ended, has died
 GRACE: Final = 2 * DAY  # what is past its retention for longer shows that nobody keeps house
-BEGUN, DONE = ".begun", ".done"
+BEGUN, DONE, BY = ".begun", ".done", ".by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,11 @@ class Housekeeper:
         begun, done = notes.get(job.name + BEGUN), notes.get(job.name + DONE)
         if not (job.due(store, settings, now) if job.due else is_due(done, now, settings.housekeeping.hour)):
             return None
-        if begun is not None and begun != done and abs(now - begun) < LEASE:  # the clock of who has begun may be ahead of ours
+        by = notes.get(job.name + BY)
+        is_left = by is not None and has_ended(by)  # by one that was killed: nobody has to be waited for
+        if begun is not None and begun != done and abs(now - begun) < LEASE and not is_left:  # the clock of who has begun may be ahead of ours
             return None
-        if not store.note(job.name + BEGUN, now, begun):
+        if not (store.note(job.name + BY, mark(), by) and store.note(job.name + BEGUN, now, begun)):
             return None
         try:
             with _renewed(store, job.name + BEGUN, now):

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from records.errors import BalefireError
+from records.errors import BalefireError, UsageError
 from records.formats import Clock
+from records.secret import exposed
 from records.visible import clean
 from records.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from os import PathLike
 
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -38,7 +40,6 @@ _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
-_NUMBER: Final = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( %|%)?", re.IGNORECASE)
 
 
 class OutputError(BalefireError):
@@ -48,10 +49,9 @@ class OutputError(BalefireError):
 
 
 def cell(value: object) -> str:
-    """Text of a table's cell: cleaned, bounded, and none that a spreadsheet would carry out as a formula when the table is pasted there."""
+    """Text of a table's cell: cleaned and bounded, and else as it is stored. A workbook, which would carry out a formula, writes texts as texts."""
     text = clean("" if value is None else value)
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text) else text
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def to_json(value: object, *, ascii_only: bool = False) -> str:
@@ -136,6 +136,11 @@ class Screen:
     def unable(self, error: BalefireError) -> None:
         """Say what cannot be done here, which is no failure of what was asked."""
         self.note(error.text(self.language))
+
+    def exposed(self, file: str | PathLike[str]) -> None:
+        """Say of a file with secrets that everybody on this machine may read it, where that is so."""
+        if exposed(file):
+            self.unable(UsageError("exposed", file=file))
 
     def worse(self, status: int) -> None:
         """Remember the highest exit status."""

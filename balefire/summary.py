@@ -85,7 +85,7 @@ def _head(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
     from rich.text import Text
 
     inputs = summary["inputs"]
-    by_content = {each["sha256"] or each["path"]: str(each["path"]).rsplit("/", 1)[-1] for each in reversed(inputs)}
+    by_content = {each["sha256"] or each["path"]: str(each["path"]).rstrip("/").rsplit("/", 1)[-1] or "/" for each in reversed(inputs)}
     names = list(by_content.values())
     what = names[0] if len(names) == 1 else screen.count("cli.summary.captures", len(names))
     facts = [clean(what), screen.count("cli.summary.packets", summary["packets"])]

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from ipaddress import ip_address
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from dashboards.linking import links
 from dashboards.queries import listed
-from dashboards.talk import ENDS, TOTAL, Talk, added, called, named, table, talk
+from dashboards.talk import Talk, called, named, table, talk
 from detectors.graph import Node
 from records.addresses import is_mac
-from records.effects import EFFECTS
 from records.formats import DAY
 from records.plant import KeptPlant
 from records.query import Query, Span
 from records.search import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from dashboards.linking import Links
     from records.plant import Plant
     from records.store.contract import Store
 
@@ -31,45 +28,24 @@ MOST: Final = 600  # assets that are drawn
 MOST_LINKS: Final = 300  # that are drawn, and those of the chosen asset: more are no picture
 LONGEST: Final = 30 * DAY  # of the time that is compared with
 STEPS: Final = 24  # of the slider
-QUIET: Final = frozenset({"identify", "session"})  # accesses that look or log in
-STRENGTH: Final = ("program", "command", "write", "configure", "file", "time", "diagnose", "unknown", "identify", "session", "report", "read")
-
-_STRONGER: Final = {access: place for place, access in enumerate(STRENGTH)}
-_ACCESS: Final = {effect.name: effect.access for effect in EFFECTS}
 
 
-@dataclass(slots=True)
-class Link:
-    """What one asset asks of another since the moment: operations by access; of these accesses, which are `fresh`. Nothing: it was, and is no more."""
-
-    source: str
-    destination: str
-    accesses: dict[str, int] = field(default_factory=dict[str, int])
-    effects: dict[str, int] = field(default_factory=dict[str, int])
-    fresh: list[str] = field(default_factory=list[str])
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Network:
-    """`nodes` in their places, level by level; `links` strongest first.
+    """`nodes` in their places, level by level.
 
-    `known`: how many assets there are; `gone`: links there were before; `cut`: more was asked than is known here.
+    `known`: how many assets there are; `cut`: more was asked than is known here.
     `before`: what it is compared with, None where nothing was seen. `own`: the assets' own identities, by all that they have.
     `rows`: what was asked in the whole period (see `dashboards.talk`).
     """
 
     nodes: list[Node]
-    links: list[Link]
+    links: Links
     known: int
-    gone: int
     cut: bool
     before: Span | None
-    own: dict[str, str] = field(default_factory=dict[str, str])
-    rows: pa.Table = field(default_factory=partial(table, ()))
-
-    def drawn(self, chosen: str) -> list[Link]:
-        """The links that a picture holds: those of the chosen asset, and of all others the strongest."""
-        return [link for at, link in enumerate(self.links) if at < MOST_LINKS or chosen in (link.source, link.destination)][: 2 * MOST_LINKS]
+    own: dict[str, str]
+    rows: pa.Table
 
 
 def moments(whole: Span, span: Span) -> list[int]:
@@ -83,8 +59,8 @@ def default_moment(whole: Span, span: Span, stops: list[int]) -> int:
     return stops[0] if span.since > whole.since else stops[len(stops) // 2]
 
 
-def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
-    """The links since the moment, against those of the 30 days before it."""
+def network(store: Store, whole: Span, span: Span, moment: int, chosen: str = "", most: int = MOST_LINKS) -> Network:
+    """The links since the moment, against those of the 30 days before it: so many, and those of the `chosen` asset."""
     since = max(whole.since, moment - LONGEST)
     before = Span(since, moment) if since < moment else None
     before = before if before and _seen(store, before) else None
@@ -95,52 +71,14 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     strangers = called(store, Span(moment, span.until), now.ends - own.keys())
     placed += [Node(end, name) for end, name in strangers.items() if not is_group(name)]
     placed = sorted(placed, key=_place)[:MOST]
-    links, was = _links(now.rows, own), _links(old.rows, own)
-    if before:
-        for pair, link in links.items():
-            past = was[pair].accesses if pair in was else dict[str, int]()
-            if new := link.accesses.keys() - past.keys():
-                link.fresh = _strongest(new)
-    gone = [pair for pair in was if pair not in links]
-    links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
-    there = {node.id for node in placed}
-    ordered = sorted((link for link in links.values() if {link.source, link.destination} <= there and link.source != link.destination), key=_rank)
-    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), now.cut or old.cut, before, own, rows)
+    found = links(named(now.rows, own), named(old.rows, own), [node.id for node in placed], bool(before), chosen, most)
+    return Network(placed, found, max(known, len(placed)), now.cut or old.cut, before, own, rows)
 
 
 def _seen(store: Store, span: Span) -> bool:
     """Whether there was any packet: its newest windows tell, or else all of them."""
     newest = store.read("coverage", span.query(sort="-@timestamp", limit=100)).column("packets").to_pylist()
     return any(newest) or store.count("coverage", span.query(Range("packets", low=1))) > 0
-
-
-def _links(rows: pa.Table, own: dict[str, str]) -> dict[tuple[str, str], Link]:
-    """By the assets' own identities, whichever of theirs a row has."""
-    asked = added(named(rows, own), (*ENDS, "effect"))
-    effect: Any = asked.column("effect")
-    coded: Any = effect.combine_chunks().dictionary_encode()
-    access: Any = pa.array([_ACCESS.get(name, "unknown") for name in coded.dictionary.to_pylist()], pa.string())
-    by_access = _by_pair(added(asked.append_column("access", access.take(coded.indices)), (*ENDS, "access")), "access")
-    return {pair: Link(*pair, by_access[pair], effects) for pair, effects in _by_pair(asked, "effect").items()}
-
-
-def _by_pair(rows: pa.Table, name: str) -> dict[tuple[str, str], dict[str, int]]:
-    """The total by a column, of each two ends: of a month there are tens of thousands of kinds, so Arrow puts them together."""
-    grouped: Any = rows.group_by(list(ENDS), use_threads=False)
-    told: Any = grouped.aggregate([(name, "list"), (TOTAL, "list")])
-    lists: list[Any] = [told.column(f"{each}_list").combine_chunks() for each in (name, TOTAL)]
-    edges, (names, counts) = lists[0].offsets.to_pylist(), (each.values.to_pylist() for each in lists)
-    pairs = zip(*(told.column(each).to_pylist() for each in ENDS), strict=True)
-    return {pair: dict(zip(names[low:high], counts[low:high], strict=True)) for pair, (low, high) in zip(pairs, pairwise(edges), strict=True)}
-
-
-def _strongest(accesses: Iterable[str]) -> list[str]:
-    return sorted(accesses, key=_STRONGER.__getitem__)
-
-
-def _rank(link: Link) -> tuple[Any, ...]:
-    fresh, asked = (min(map(_STRONGER.__getitem__, each)) if each else len(STRENGTH) for each in (link.fresh, link.accesses))
-    return fresh, asked, -sum(link.accesses.values()), link.source, link.destination
 
 
 def _places(store: Store, ends: set[str]) -> tuple[list[Node], dict[str, str], int]:

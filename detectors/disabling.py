@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from detectors.backtest import backtest, period
-from detectors.lifecycle import TransitionError, name
+from detectors.lifecycle import TransitionError, name, plain
 from detectors.rulebook import versions
 from detectors.rulebook.books import Change as Trial
 from detectors.rulebook.disabled import FILE, entries
@@ -122,8 +122,8 @@ def _check_disabled(rule: str, file: Path, reasons: Mapping[str, str]) -> None:
 
 
 def told(text: str) -> str:
-    """A reason as it is kept: one line, without what a line could not show. Raises UsageError for one that is too long."""
-    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    """A reason as it is kept: one line, without what a line could not show. Raises UsageError for one that is too long, or no text."""
+    words = plain(text)
     if len(words) > LONGEST:
         raise UsageError("disable.reason", limit=LONGEST)
     return words

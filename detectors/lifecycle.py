@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from records.errors import UsageError
 from records.store.contract import Change
+from records.visible import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,8 @@ def name(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text of one line without what a line or a terminal could not show, and without what turns the reading direction."""
+    """A text of one line without what a line or a terminal could not show, and without what turns the reading direction. Raises UsageError for no text."""
+    check_text(text)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 

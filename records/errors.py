@@ -16,8 +16,8 @@ class BalefireError(Exception):
         self.values = values
 
     def text(self, language: str) -> str:
-        """The whole message in `language` ("en" or "zh")."""
-        values = {name: value.text(language) if isinstance(value, BalefireError) else value for name, value in self.values.items()}
+        """The whole message in `language` ("en" or "zh"), and what of it is an error or a `Text` itself."""
+        values = {name: value.text(language) if isinstance(value, BalefireError) else getattr(value, language, value) for name, value in self.values.items()}
         return say(f"error.{self.key}", language, **values)
 
     def __str__(self) -> str:

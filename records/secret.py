@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from records.homes import expanded
 
 if TYPE_CHECKING:
     from os import PathLike
+
+
+def exposed(file: str | PathLike[str]) -> bool:
+    """Whether it is a file that everybody on this machine may read or change."""
+    try:
+        mode = expanded(file).stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IROTH | stat.S_IWOTH))
 
 
 def first_line(file: str | PathLike[str]) -> str:

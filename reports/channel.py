@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from records.errors import UsageError
-from records.secret import first_line
+from records.secret import exposed, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 60.0
 PORTS: Final = range(1, 65_536)
 ADDRESS: Final = "https://HOST[:PORT]/PATH"
+SECRETS: Final = ("password", "token", "passphrase")  # never settings themselves: `_env` or `_file` says where they are
 KEPT: Final = "/%:@!$&'()*+,;=?~"  # in a path or query, as they stand (RFC 3986)
+
+
+Wrong = tuple[str, str | UsageError]  # the name of a setting, and what it might be or what is wrong with it
 
 
 class LaterError(Exception):
@@ -66,6 +70,7 @@ class Channel:
     receivers: Callable[[Mapping[str, Any]], tuple[str, ...]]
     deliver: Callable[[Mapping[str, Any], Parcel, Callable[[], None]], str]
     local: frozenset[str]  # settings that are files or folders of this machine
+    unusable: Callable[[Mapping[str, Any]], Wrong | None] = lambda _settings: None  # what of its settings can never do, as far as they alone tell
 
 
 @cache
@@ -77,8 +82,11 @@ def channels() -> dict[str, Channel]:
     return {each.kind: each for each in found}
 
 
-def unusable(settings: Mapping[str, Any]) -> tuple[str, str] | None:
-    """A setting by which nothing could ever be reached (`port`, `host`, `url`), and what it might be; None where there is none."""
+def unusable(settings: Mapping[str, Any]) -> Wrong | None:
+    """A setting by which nothing could ever be reached, whatever the channel; None where there is none."""
+    for name, value in settings.items():
+        if name not in {"port", "to", "idempotent"} and not _line(value):
+            return name, UsageError("deliver.line", name=name)
     port: object = settings.get("port", PORTS[0])
     if isinstance(port, bool) or not str(port).isdecimal() or int(str(port)) not in PORTS:
         return "port", f"{PORTS[0]} – {PORTS[-1]}"
@@ -89,6 +97,16 @@ def unusable(settings: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def is_here(host: str | None) -> bool:
+    """Whether a host is this machine, on the way to which nobody listens."""
+    return (host or "").lower() in {"localhost", "127.0.0.1", "::1"}
+
+
+def _line(value: object) -> bool:
+    """Whether it is a text of one line that says something."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip()) and str(value).isprintable()
+
+
 def _host(name: str) -> bool:
     """Whether a name could be looked up."""
     try:
@@ -97,14 +115,16 @@ def _host(name: str) -> bool:
         return False
 
 
-def _address(url: str) -> str | None:
-    """What a URL might be that is none, or has letters that no request can hold."""
+def _address(url: str) -> str | UsageError | None:
+    """What a URL might be that is none, has letters that no request can hold, or would go in clear."""
     try:
         place = urlsplit(url)
         if place.scheme not in {"http", "https"} or not _host(place.hostname or "") or place.port == 0:
             return ADDRESS
     except ValueError:  # a port that is no number, half of a bracket
         return ADDRESS
+    if place.scheme == "http" and not is_here(place.hostname):
+        return UsageError("deliver.https", url=url)
     better = place._replace(path=quote(place.path, KEPT), query=quote(place.query, KEPT))
     return better.geturl() if better != place else None
 
@@ -118,9 +138,9 @@ def trusting(settings: Mapping[str, Any]) -> ssl.SSLContext:
         raise UsageError("deliver.ca", file=file, problem=error.strerror or error) from error
 
 
-def untrusted(host: str, error: ssl.SSLCertVerificationError) -> RefusedError:
+def untrusted(host: str, error: ssl.SSLCertVerificationError) -> LaterError:
     """A server whose certificate was not believed gets nothing; what may help is said."""
-    return RefusedError(str(UsageError("deliver.untrusted", host=host, problem=error.verify_message or error)))
+    return LaterError(str(UsageError("deliver.untrusted", host=host, problem=error.verify_message or error)))
 
 
 def secret(settings: Mapping[str, Any], name: str) -> str | None:
@@ -135,3 +155,17 @@ def secret(settings: Mapping[str, Any], name: str) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("deliver.secret_file", file=file, problem=error) from error
     return None
+
+
+def lacking(settings: Mapping[str, Any]) -> list[UsageError]:
+    """What a way needs and does not have just now, its secrets and files, and which of these others on this machine may read."""
+    found: list[UsageError] = []
+    for name in SECRETS:
+        try:
+            secret(settings, name)
+        except UsageError as error:
+            found.append(error)
+    away = [name for name in ("known_hosts", "key_file") if name in settings and not os.access(str(settings[name]), os.R_OK)]
+    found += [UsageError("deliver.absent", name=name, file=settings[name]) for name in away]
+    files = [str(settings[name]) for name in (*(f"{each}_file" for each in SECRETS), "key_file") if name in settings]
+    return found + [UsageError("exposed", file=file) for file in files if exposed(file)]

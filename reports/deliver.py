@@ -9,93 +9,32 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from detectors.rulebook import document
-from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
-from records.homes import expanded
 from records.regular import opened
 from records.visible import clean
 from records.wording import LANGUAGES, say
-from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting, unusable
+from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels
 from reports.dutybook import duty_of
 from reports.ledger import entry_at
 from reports.periods import KINDS
 from reports.posted import EVERY, FILE, TABLE
-from reports.whom import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from reports.ledger import Entry, Ledger
-    from reports.whom import Rule
+    from reports.ways import Way
 
 FOLLOWED: Final = """CREATE TABLE IF NOT EXISTS followed (way TEXT NOT NULL, ledger TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (way, ledger))"""
+SEEN: Final = {"hash": "TEXT NOT NULL DEFAULT ''", "since": "REAL NOT NULL DEFAULT 0"}  # columns that notes of earlier versions do not have
 SITES: Final = 2  # that a title names
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A channel as somebody set it up: `name` is theirs."""
-
-    name: str
-    kind: str
-    settings: Mapping[str, Any]
-    gets: tuple[Rule, ...] = ()  # what goes this way by itself
-
-
-def ways(file: Path) -> dict[str, Way]:
-    """The ways that a file (YAML: name → kind and settings) sets up; paths are taken from its folder.
-
-    Raises InputError with the line of what is wrong, secrets among it.
-    """
-    try:
-        read = document.read(document.content_of(file))
-    except OSError as error:
-        raise UsageError("deliver.no_file", file=file, problem=error.strerror or error) from error
-    if read.faults:
-        line, fault = read.faults[0]
-        if fault.check == "not-a-rule":  # empty, or no mapping
-            raise InputError("deliver.nothing", file=file)
-        raise InputError("deliver.wrong", place=f"{file.name}:{line}", problem=str(fault.check), known=problem(file.name, line, "", fault).advice.en)
-    return {name: _way(file, read, name) for name in read.data}
-
-
-def _way(file: Path, read: document.Document, name: str) -> Way:
-    def wrong(problem: object, known: object, *path: str | int) -> InputError:
-        return InputError("deliver.wrong", place=f"{file.name}:{read.line(name, *path)}", problem=problem, known=known)
-
-    told: object = read.data[name]
-    if not isinstance(told, dict):
-        raise wrong(name, "kind: …")
-    settings = dict(cast("dict[str, Any]", told))
-    gets = rules(settings.pop("gets", None), wrong)
-    channel = channels().get(str(settings.pop("kind", "")))
-    if channel is None:
-        raise wrong("kind", ", ".join(sorted(channels())), "kind")
-    for key in settings:
-        if key in {"password", "token", "passphrase"}:
-            raise wrong(key, f"{key}_env, {key}_file", key)
-        if key not in channel.keys:
-            raise wrong(key, nearest(key, channel.keys | {"gets"}), key)
-    if missing := sorted(channel.needed - set(settings)):
-        raise wrong("–", ", ".join(missing))
-    if found := unusable(settings):
-        raise wrong(f"{found[0]}: {settings[found[0]]}", found[1], found[0])
-    settings |= {key: str(file.absolute().parent / expanded(str(settings[key]))) for key in channel.local if settings.get(key)}
-    if settings.get("ca"):
-        try:
-            trusting(settings)
-        except UsageError as error:
-            raise InputError("deliver.at", place=f"{file.name}:{read.line(name, 'ca')}", problem=error) from error
-    return Way(name, channel.kind, settings, gets)
 
 
 class Post:
@@ -105,40 +44,61 @@ class Post:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._database() as database:
-                database.execute(TABLE)
-                database.execute(FOLLOWED)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError("deliver.unwritable", folder=folder, problem=error) from error
+        except OSError as error:
+            raise StoreError("deliver.unwritable", folder=folder, problem=error.strerror or error) from error
+        with self._database() as database:
+            database.execute(TABLE)
+            database.execute(FOLLOWED)
+            for name in SEEN.keys() - {row["name"] for row in database.execute("PRAGMA table_info(followed)")}:
+                database.execute(f"ALTER TABLE followed ADD COLUMN {name} {SEEN[name]}")
 
-    def add(self, entry: Path, way: Way, now: float) -> list[str]:
-        """Note that an entry of a ledger is to go a way, to each of its receivers; what was noted before stays as it is. Their identities."""
-        digest, made = entry_at(entry).hash, list[str]()
+    def add(self, entry: Path, way: Way, now: float) -> dict[str, str | None]:
+        """Note that an entry of a ledger is to go a way, to each of its receivers; what was noted before stays as it is. What status each delivery had, by its
+        identity: None where it is new.
+        """
+        digest, before = entry_at(entry).hash, dict[str, str | None]()
         for receiver in channels()[way.kind].receivers(way.settings):
-            identity = sha256(f"{digest}|{way.name}|{receiver}".encode()).hexdigest()[:32]
+            identity = _identity(digest, way.name, receiver)
             row = (identity, str(entry.absolute()), way.name, receiver, "waiting", 0, now, "", now, now)
             with self._database() as database:
-                database.execute("INSERT OR IGNORE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?)", row)
-            made.append(identity)
-        return made
+                new = database.execute("INSERT OR IGNORE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?)", row).rowcount
+                (status,) = database.execute("SELECT status FROM delivery WHERE id = ?", (identity,)).fetchone()
+            before[identity] = None if new else str(status)
+        return before
 
     def follow(self, ledger: Ledger, known: Mapping[str, Way], since: float, now: float) -> dict[int, list[str]]:
         """Note what was released and is to go by a rule, by itself; the ways that each entry goes. A way that was never followed before gets what was released
-        since then (seconds), every other what was released since it was last looked; so nothing goes twice, and nothing of old by a new rule.
+        since then (seconds), every other what was released since it was last looked; so nothing goes twice, and nothing of old by a new rule, nor by one that
+        was first followed while the ledger's folder was away. Raises StoreError where the ledger is not the one that it was.
         """
-        place, noted = str(ledger.root.absolute()), dict[int, list[str]]()
+        place, numbers, noted = str(ledger.root.absolute()), ledger.numbers(), dict[int, list[str]]()
+        self._recognised(ledger, place, numbers)
         for way in known.values():
             with self._database() as database:
-                last = database.execute("SELECT number FROM followed WHERE way = ? AND ledger = ?", (way.name, place)).fetchone()
-            entries = [ledger.read(each) for each in ledger.numbers() if last is None or each > last[0]]
-            for entry in entries:
-                if (last or _moment(entry) > since) and any(rule.fits(entry) for rule in way.gets):
-                    self.add(ledger.path(entry.number), way, now)
+                last = database.execute("SELECT number, since FROM followed WHERE way = ? AND ledger = ?", (way.name, place)).fetchone()
+            number, begun = last or (0, since)
+            entries = [ledger.read(each) for each in numbers if each > number]
+            meant = [entry for entry in entries if (number or _moment(entry) > begun) and any(rule.fits(entry) for rule in way.gets)]
+            for entry in meant:
+                if None in self.add(ledger.path(entry.number), way, now).values():
                     noted.setdefault(entry.number, []).append(way.name)
             if entries or last is None:  # an empty ledger is followed, too: what is released there first may go, though the file changes before
+                seen = (entries[-1].number, entries[-1].hash) if entries else (0, "")
                 with self._database() as database:
-                    database.execute("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", (way.name, place, entries[-1].number if entries else 0))
+                    database.execute(
+                        "INSERT OR REPLACE INTO followed (way, ledger, number, hash, since) VALUES (?, ?, ?, ?, ?)", (way.name, place, *seen, begun)
+                    )
         return noted
+
+    def _recognised(self, ledger: Ledger, place: str, numbers: list[int]) -> None:
+        """Raises StoreError where the last entry that was seen of a ledger is gone or another: its folder is not mounted, or a chain was begun anew there."""
+        with self._database() as database:
+            row = database.execute("SELECT number, hash FROM followed WHERE ledger = ? ORDER BY number DESC LIMIT 1", (place,)).fetchone()
+        number, digest = row or (0, "")
+        if number and number not in numbers:
+            raise StoreError("deliver.shorter", folder=place, count=f"{len(numbers):,}", number=number)
+        if digest and ledger.read(number).hash != digest:
+            raise StoreError("deliver.another", folder=place, number=number)
 
     def rows(self) -> list[dict[str, Any]]:
         """Every delivery, the oldest first."""
@@ -146,9 +106,10 @@ class Post:
             return [dict(row) for row in database.execute(EVERY)]
 
     def again(self, identity: str, now: float) -> None:
-        """Have a dead letter tried again: a person has looked. Raises UsageError."""
+        """Have what failed tried again, at once: a person has looked. Raises UsageError."""
         with self._database() as database:
-            asked = "UPDATE delivery SET status = 'waiting', tries = 0, due = ?, changed = ? WHERE id = ? AND status IN ('dead', 'doubt')"
+            failed = "(status IN ('dead', 'doubt') OR (status = 'waiting' AND tries > 0))"
+            asked = f"UPDATE delivery SET status = 'waiting', tries = 0, due = ?, changed = ? WHERE id = ? AND {failed}"  # noqa: S608 - ours
             if database.execute(asked, (now, now, identity)).rowcount != 1:
                 raise UsageError("deliver.not_dead", id=identity)
 
@@ -182,16 +143,14 @@ class Post:
 
         try:
             said = channels()[way.kind].deliver(way.settings, _parcel(row), doubtful)
-        except LaterError as error:
+        except DoubtError as error:
+            return self._set(identity, now(), status="doubt", said=str(error))
+        except (LaterError, UsageError, StoreError, OSError) as error:  # what a person mends, a password or a share, goes then without another word
             given_up = tries > len(PAUSES_S)
             pause = 0 if given_up else PAUSES_S[tries - 1]
             return self._set(identity, now(), status="dead" if given_up else "waiting", said=str(error), due=now() + pause)
-        except DoubtError as error:
-            return self._set(identity, now(), status="doubt", said=str(error))
-        except (RefusedError, UsageError, InputError, StoreError, OSError) as error:
+        except (RefusedError, InputError) as error:
             return self._set(identity, now(), status="dead", said=str(error))
-        except sqlite3.Error:  # of these notes, and no fault of the way
-            raise
         except Exception as error:  # what is wrong with one way, whatever it is, keeps nothing from the others
             return self._set(identity, now(), status="doubt" if asked else "dead", said=f"{type(error).__name__}: {error}")
         return self._set(identity, now(), status="sent", said=said)
@@ -207,18 +166,22 @@ class Post:
 
     @contextmanager
     def _database(self) -> Generator[sqlite3.Connection]:
-        database = sqlite3.connect(self.folder / FILE, timeout=30)
-        database.row_factory = sqlite3.Row
+        """Raises StoreError: locked, full or broken, it is said, and whoever goes on tries again."""
         try:
-            database.execute("PRAGMA synchronous = FULL")
-            with database:
-                yield database
-        finally:
-            database.close()
+            with closing(sqlite3.connect(self.folder / FILE, timeout=30)) as database:
+                database.row_factory = sqlite3.Row
+                database.execute("PRAGMA synchronous = FULL")
+                with database:
+                    yield database
+        except sqlite3.Error as error:
+            raise StoreError("deliver.unwritable", folder=self.folder, problem=error) from error
 
     @contextmanager
     def _alone(self) -> Generator[bool]:
-        lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError("deliver.unwritable", folder=self.folder, problem=error.strerror or error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True
@@ -228,10 +191,17 @@ class Post:
             os.close(lock)
 
 
+def _identity(digest: str, way: str, receiver: str) -> str:
+    """What a delivery is called: by the content of its entry, so that another one in its place is another delivery."""
+    return sha256(f"{digest}|{way}|{receiver}".encode()).hexdigest()[:32]
+
+
 def _parcel(row: Mapping[str, Any]) -> Parcel:
-    """An entry and the files that were released with it."""
+    """An entry and the files that were released with it. Raises InputError where it is not the one that was noted."""
     path = Path(row["entry"])
     entry = entry_at(path)
+    if _identity(entry.hash, row["channel"], row["receiver"]) != row["id"]:
+        raise InputError("deliver.changed", file=path)
     files = tuple(path.with_suffix("") / str(each["name"]) for each in entry.body["files"])
     for file in files:  # before anything is sent
         opened(file).close()

@@ -54,8 +54,6 @@ def change(table: str, identity: str, stored: Row | None, action: str, by: str, 
     """A decision by somebody, about what was stored as they saw it. Raises UsageError."""
     if not name(by):
         raise UsageError("life.nobody")
-    if any("\ud800" <= letter <= "\udfff" for letter in note):
-        raise UsageError("duty.encoding", field="note")
     if len(note) > LONGEST:
         raise UsageError("life.long_note", length=len(note), limit=LONGEST)
     return Change(table, identity, stored["revision"] if stored else None, action, name(by), values, note.strip())

@@ -72,15 +72,14 @@ class Kept:
             try:
                 told = self._read(name)
             except StoreError as error:
-                unknown = {"id": name, "period": name.split("-")[0], "until": "", "made": None, "index": None, "level": None}
+                unknown = {"id": name, "period": name.split("-")[0], "until": "", "made": None, "decisions": None, "index": None, "level": None}
                 found.append(dict.fromkeys(HEAD) | unknown | {"problem": error})
                 continue
             index: Row = told["index"] or {}
             made = iso((self.folder / name / f"{name}.json").stat().st_mtime_ns)
-            newest = told["made_from"]["newest"]
+            known = {name: told["made_from"][name] for name in ("newest", "decisions")}
             found.append(
-                {field: told.get(field) for field in HEAD}
-                | {"newest": newest, "made": made, "index": index.get("value"), "level": index.get("level"), "problem": None}
+                {field: told.get(field) for field in HEAD} | {**known, "made": made, "index": index.get("value"), "level": index.get("level"), "problem": None}
             )
         return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["made"] or "", row["id"]), reverse=True)
 

@@ -54,12 +54,16 @@ def signed(public: str, signature: str, octets: bytes) -> bool:
     return True
 
 
+def passphrase_file(environment: Mapping[str, str], file: str = "") -> str:
+    """The file whose first line it is; empty where that is none, or the passphrase itself is in the environment."""
+    return "" if environment.get(PASSPHRASE) else environment.get(PASSPHRASE + "_FILE") or file
+
+
 def passphrase(environment: Mapping[str, str], file: str = "") -> str:
     """From `BALEFIRE_KEY_PASSPHRASE`, else the first line of the file that `BALEFIRE_KEY_PASSPHRASE_FILE` or the settings name. Raises UsageError."""
     if found := environment.get(PASSPHRASE):
         return found
-    named = environment.get(PASSPHRASE + "_FILE") or file
-    if not named:
+    if not (named := passphrase_file(environment, file)):
         raise UsageError("key.no_passphrase", variable=PASSPHRASE)
     try:
         return first_line(named)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import partial
@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.model import severity_word
 from records.visible import clean
 from records.wording import say
@@ -28,7 +28,7 @@ from reports.reminding import reminders
 from reports.sited import sites_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from records.store.contract import Store
@@ -69,8 +69,11 @@ class Notifier:
 
     def __init__(self, folder: Path, wish: Wish, language: str, targets: Mapping[str, Callable[[str, str], bool]]) -> None:
         self._file, self._wish, self._language, self._targets = folder / "told.sqlite", wish, language, targets
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(sqlite3.connect(self._file)) as database, database:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreError("deliver.unwritable", folder=folder, problem=error.strerror or error) from error
+        with self._database() as database:
             for table in _TABLES:
                 database.execute(table)
 
@@ -85,7 +88,7 @@ class Notifier:
         return {name: self._tell(name, None, rows, now) for name in self._targets}
 
     def _tell(self, target: str, store: Store | None, rows: Sequence[Mapping[str, Any]], now: float) -> int:
-        with closing(sqlite3.connect(self._file, timeout=300, isolation_level=None)) as database:
+        with self._database() as database:
             database.execute("BEGIN IMMEDIATE")  # of two who look at once, the second finds it told
             known = dict(database.execute("SELECT alert, severity FROM told WHERE target = ?", (target,)).fetchall())
             new = [row for row in rows if row["id"] not in known or _graver(row["severity"], known[row["id"]])]
@@ -109,6 +112,15 @@ class Notifier:
             database.execute("INSERT INTO message VALUES (?,?)", (target, now))
             database.execute("COMMIT")
         return len(told)
+
+    @contextmanager
+    def _database(self) -> Generator[sqlite3.Connection]:
+        """Raises StoreError: locked, full or broken, it is said, and whoever goes on tries again."""
+        try:
+            with closing(sqlite3.connect(self._file, timeout=300, isolation_level=None)) as database:
+                yield database
+        except sqlite3.Error as error:
+            raise StoreError("deliver.unwritable", folder=self._file.parent, problem=error) from error
 
 
 def _graver(severity: int, before: int) -> bool:

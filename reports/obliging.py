@@ -25,6 +25,7 @@ from reports.periods import zone_of
 from reports.regrading import regraded_since
 from reports.standing import standings
 from reports.supplementing import following, untold
+from reports.yearly import retold_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,7 +44,7 @@ class Due:
     """A duty of an alert: its stored row, what the book says, when its clock started and when it is due (nanoseconds; None: not yet, or not known).
 
     `ended`: when and by whom the confirmation of its alert was taken back; while it is, what is not released is suspended. Its clock stays as it was.
-    `regraded`: since when, and by whom, the incident has another level or class than the one that was released.
+    `regraded`: since when, and by whom, the incident has another level or class than the one that was released; `retold`: its year has other incidents.
     """
 
     row: Row
@@ -52,6 +53,7 @@ class Due:
     due: int | None
     ended: tuple[int, str] | None = None
     regraded: tuple[int, str] | None = None
+    retold: tuple[int, str] | None = None
 
     @property
     def status(self) -> str:
@@ -80,8 +82,10 @@ class Due:
 
     @property
     def contested(self) -> tuple[str, int, str] | None:
-        """Why, since when and by whom what was released, which a receiver holds, may be wrong: its alert is not confirmed any more, or is graded anew."""
-        told = {"unconfirmed": self.ended, "regraded": self.regraded} if self.status == "released" else {}
+        """Why, since when and by whom what was released, which a receiver holds, may be wrong: its alert is not confirmed any more, or is graded anew; of a
+        year, any of its incidents.
+        """
+        told = {"unconfirmed": self.ended, "regraded": self.regraded, "retold": self.retold} if self.status == "released" else {}
         return next(((why, *found) for why, found in told.items() if found), None)
 
     def overdue(self, now: int) -> bool:
@@ -190,12 +194,12 @@ def all_due(store: Store) -> list[Due]:
     rows = every_row(store, "duty")
     released = {(row["alert"], row["duty"]): row["released"] for row in rows if row["status"] == "released"}
     ended = untold(rows, {alert: told.ended for alert, told in (standings(store) if rows else {}).items()})
-    regraded = regraded_since(store, rows) if released else {}
-    found = [
-        replace(_due(row, duty, gradings.get(row["alert"], {}), released), ended=ended.get(row["id"]), regraded=regraded.get(row["id"]))
-        for row in rows
-        if (duty := duty_of(row["duty"]))
-    ]
+    regraded, retold = (regraded_since(store, rows), retold_since(store, rows)) if released else ({}, {})
+
+    def doubts(identity: str) -> dict[str, tuple[int, str] | None]:
+        return {"ended": ended.get(identity), "regraded": regraded.get(identity), "retold": retold.get(identity)}
+
+    found = [replace(_due(row, duty, gradings.get(row["alert"], {}), released), **doubts(row["id"])) for row in rows if (duty := duty_of(row["duty"]))]
     return sorted(
         found,
         key=lambda each: (

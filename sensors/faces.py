@@ -32,26 +32,27 @@ UNSYNCHRONISED: Final = 0x40  # of the status that adjtimex(2) tells
 @dataclass(frozen=True, slots=True)
 class Face:
     """An interface. `ring` and `most_ring` are the packets that its hardware can hold, as set and at most (0: it does not say); `lost` those it could not take;
-    `speaks`: it has an address, so that the system may answer, ask and announce on it.
+    `speaks`: it has an address, so that the system may answer, ask and announce on it. `bridge`: the one that it is a port of, empty where it is none.
     """
 
     name: str
     there: bool
-    readable: bool
-    up: bool
-    carrier: bool
-    merges: bool
-    speaks: bool
-    ring: int
-    most_ring: int
-    lost: int
+    readable: bool = False
+    up: bool = False
+    carrier: bool = False
+    merges: bool = False
+    speaks: bool = False
+    ring: int = 0
+    most_ring: int = 0
+    lost: int = 0
+    bridge: str = ""
 
 
 def face(name: str) -> Face:
     """How an interface is now."""
     place = CLASS / name
     if not name or "/" in name or not place.is_dir():
-        return Face(name, *(False,) * 6, *(0,) * 3)
+        return Face(name, there=False)
     up = bool(int(_read(place / "flags") or "0", 16) & UP)
     lost = sum(int(_read(place / "statistics" / each) or 0) for each in ("rx_dropped", "rx_missed_errors", "rx_over_errors", "rx_fifo_errors"))
     ring = ethtool(name, struct.pack("=9I", GET_RING, *(0,) * 8))
@@ -59,7 +60,13 @@ def face(name: str) -> Face:
     return Face(
         name, there=True, readable=int(_read(place / "type") or -1) in ARPHRD, up=up, carrier=up and _read(place / "carrier") == "1",
         merges=_flag(name, GET_GRO, 1) or _flag(name, GET_FLAGS, LARGE_RECEIVE), speaks=_speaks(name), ring=now, most_ring=most, lost=lost,
+        bridge=(place / "brport" / "bridge").resolve().name if (place / "brport").exists() else "",
     )  # fmt: skip
+
+
+def ports(bridge: str) -> set[str]:
+    """The names of what a bridge passes packets on between."""
+    return {each.name for each in (CLASS / bridge / "brif").glob("*")}
 
 
 def own(names: Iterable[str]) -> list[str]:

@@ -31,7 +31,7 @@ from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
 from sensors.recording import Recording
 from sensors.rights import NET_RAW, OPENING, forgo
-from sensors.sources.doors import check_together, door, leads_elsewhere
+from sensors.sources.doors import check_free, check_together, door, leads_elsewhere
 from sensors.sources.interfaces import OURS
 from sensors.tied import tie
 
@@ -225,7 +225,7 @@ def confine(record: Path | None, places: Sequence[str]) -> None:
         except OSError as error:
             raise UsageError("live.record", path=record, reason=error.strerror or error) from None
     there = [place for place in folders(places) if os.path.isdir(place)]  # noqa: PTH112 - Path's raises where one may not look
-    written = [Path(os.devnull).parent, cache_directory().parent, *there, *([record] if record else [])]
+    written = [Path(os.devnull).parent, cache_directory(), *there, *([record] if record else [])]
     fence.confine(written, tcp=any("://" in place for place in places))
 
 
@@ -240,6 +240,7 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool, 
     `processes`: so many share what interfaces bring.
     """
     check_together(places, expression, portable=portable, processes=processes)
+    check_free(places)
     if not portable and not any(map(leads_elsewhere, places)):
         from sensors.sources.filters import Program
         from sensors.sources.ring import Rings, prepare

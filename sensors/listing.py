@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from records.effects import EFFECTS
 from sensors.activities import OUTCOMES, action_name, anomaly_names, error_name, mac_text, quality_names, space_name
@@ -33,74 +34,82 @@ class Listing(Sensor):
         self.lines: list[dict[str, object]] = []
 
     def _take_in(self, given: Handed) -> None:
-        self.lines += [self._line(operation, given) for operation in given.done[: given.count]]
+        self.lines += [self._line(operation, given) for operation in plain_rows(given.done[: given.count])]
         super()._take_in(given)
 
     def _line(self, operation: Any, given: Handed) -> dict[str, object]:
-        protocol = protocols()[int(operation.protocol)]
-        effect = EFFECTS[int(operation.effect)]
-        talk = self.conversations[int(operation.conversation)]
+        protocol, effect = protocols()[int(operation.protocol)], EFFECTS[int(operation.effect)]
+        (talk,) = plain_rows(self.conversations[operation.conversation : operation.conversation + 1])
         ends: list[dict[str, object]] = [
-            {"ip": self.release.naming.ip(int(talk.source)), "mac": mac_text(int(talk.source_mac)), "port": _some(operation.port)},
-            {"ip": self.release.naming.ip(int(talk.target)), "mac": mac_text(int(talk.target_mac)), "port": _served(talk)},
+            {"ip": self.release.naming.ip(talk.source), "mac": mac_text(talk.source_mac), "port": _some(operation.port)},
+            {"ip": self.release.naming.ip(talk.target), "mac": mac_text(talk.target_mac), "port": _served(talk)},
         ]
         source, destination = reversed(ends) if operation.role == REPORT else ends
         return {
             "file": self.file,
             "packet": _some(operation.packet),
             "response_packet": _some(operation.answer_packet),
-            "time": int(operation.time if operation.time >= 0 else operation.answer_time),
+            "time": operation.time if operation.time >= 0 else operation.answer_time,
             "protocol": protocol.name,
             "over": protocol.over[0] if protocol.over and operation.conversation >= len(self.talks) else None,
             "source": source,
             "destination": destination,
             "unit": _some(operation.unit),
-            "code": code_path(int(operation.code)) or None,
-            "action": action_name(int(operation.code), int(operation.function)),
+            "code": code_path(operation.code) or None,
+            "action": action_name(operation.code, operation.function),
             "access": effect.access,
             "effect": effect.name,
             "object": {
-                "space": space_name(int(operation.protocol), int(operation.space)),
-                "name": self.release.naming.object_name(
-                    int(operation.protocol), int(operation.space), int(operation.name), int(operation.first), int(operation.last)
-                ),
+                "space": space_name(operation.protocol, operation.space),
+                "name": self.release.naming.object_name(operation.protocol, operation.space, operation.name, operation.first, operation.last),
                 "first": _some(operation.first),
                 "last": _some(operation.last),
             },
             "values": self._values(operation, given),
             "outcome": OUTCOMES[int(operation.outcome)],
-            "error": error_name(protocol, int(operation.error)),
-            "rtt_us": (int(operation.answer_time) - int(operation.time)) / 1000 if operation.answer_time >= 0 and operation.packet >= 0 else None,
-            "anomaly": anomaly_names(protocol, int(operation.anomaly)),
+            "error": error_name(protocol, operation.error),
+            "rtt_us": (operation.answer_time - operation.time) / 1000 if operation.answer_time >= 0 and operation.packet >= 0 else None,
+            "anomaly": anomaly_names(protocol, operation.anomaly),
             "beside": self._beside(operation, given),
         }
 
     def _beside(self, operation: Any, given: Handed) -> list[dict[str, object]]:
         """What came with it, whatever was asked: the state of the station, who ordered it."""
-        number = int(operation.protocol)
+        number: int = operation.protocol
         protocol, made = protocols()[number], list[dict[str, object]]()
         for first, count in ((operation.sample, operation.samples), (operation.answer_sample, operation.answer_samples)):
-            for sample in given.told[int(first) : int(first + count)] if protocol.beside else ():
-                space = space_name(number, int(sample.space))
+            for sample in plain_rows(given.told[first : first + count]) if protocol.beside else ():
+                space = space_name(number, sample.space)
                 if space in protocol.beside:
-                    quality = quality_names(protocol, space, int(sample.quality)) or []
+                    quality = quality_names(protocol, space, sample.quality) or []
                     for place, value in enumerate(sample_values(sample, given.octets) or [None]):  # None: no number that can be said
-                        made.append({"space": space, "first": int(sample["first"]) + place * int(sample.step), "value": value, "quality": quality})
+                        made.append({"space": space, "first": sample.first + place * sample.step, "value": value, "quality": quality})
         return made
 
     def _values(self, operation: Any, given: Handed) -> list[object]:
         """What was answered, or, where the answer holds no values, what was written."""
-        protocol = int(operation.protocol)
+        protocol: int = operation.protocol
         beside = protocols()[protocol].beside
         for first, count in ((operation.answer_sample, operation.answer_samples), (operation.sample, operation.samples)):
-            samples = given.told[int(first) : int(first + count)]
+            samples = plain_rows(given.told[first : first + count])
             if tells := protocols()[protocol].tells:
                 values: list[object] = [_stated(each) for sample in samples if sample.encoding == TEXT for each in tells(sample_octets(sample, given.octets))]
             else:
-                values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in sample_values(sample, given.octets)]
+                values = [value for sample in samples if space_name(protocol, sample.space) not in beside for value in sample_values(sample, given.octets)]
             if values:
                 return values
         return [float(operation.value)] if math.isfinite(operation.value) else []  # a clock, how long a file is: no point's value
+
+
+def plain_rows(rows: Any) -> list[Any]:
+    """Rows of a table as plain tuples that know their fields: a row of numpy's looks each field up anew, which takes as long as all the rest."""
+    return list(map(_row(rows.dtype), rows.tolist()))
+
+
+@cache
+def _row(dtype: Any) -> Any:
+    fields = [(name, Any) for name in dtype.names]
+    return NamedTuple("Row", fields)._make
 
 
 def _stated(statement: Statement) -> str:

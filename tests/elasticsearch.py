@@ -48,12 +48,12 @@ class Elasticsearch(server.Server):
 
     def forget(self, store: str) -> None:
         """There is no store of this name, nor any template of one."""
-        for index in self.ask("GET", f"/{store}-*/_alias"):
-            self.ask("DELETE", f"/{index}")
+        if there := self.ask("GET", f"/{store}-*/_alias"):
+            self.ask("DELETE", f"/{','.join(there)}")
         for kind in ("index_template", "component_template"):
-            for template in self.ask("GET", f"/_{kind}")[f"{kind}s"]:
-                if template["name"].startswith((f"{store}-", f"{store}@")):
-                    self.ask("DELETE", f"/_{kind}/{template['name']}")
+            made = [each["name"] for each in self.ask("GET", f"/_{kind}")[f"{kind}s"] if each["name"].startswith((f"{store}-", f"{store}@"))]
+            if made:
+                self.ask("DELETE", f"/_{kind}/{','.join(made)}")
 
     def found(self, index: str, query: Mapping[str, Any]) -> set[str]:
         """The identities of the rows that a query finds."""

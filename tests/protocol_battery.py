@@ -27,7 +27,7 @@ from sensors.engine import contexts
 from sensors.engine.dissecting import LEAST_ROWS, OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.encodings import STRIDES
 from sensors.engine.tables import BIT, FACT, LOW_TWO, MESSAGE, OPERATION, SAMPLE, TEXT, U16BE, VALUE, WITHOUT, code_path, table
-from sensors.listing import element_value, lines
+from sensors.listing import element_value, lines, plain_rows
 from sensors.protocol import Function, Protocol, protocols
 from sensors.sources.pcap import find, open_capture
 
@@ -137,9 +137,9 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
     samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill)
     remembered, joints = contexts.context_tables(size, *FEW)
     used, sampled = protocol.dissect(memory, messages, np.arange(len(given)), operations, 0, samples, 0, remembered, joints)
-    rows, values = _bare(operations[:used], OPERATION), _bare(samples[:sampled], SAMPLE)
-    check_tables(protocol, _bare(messages, MESSAGE), rows, values, joints)
-    return [_row(protocol, memory, operation, values) for operation in rows], operations[:used], samples[:sampled]
+    check_tables(protocol, messages, operations[:used], samples[:sampled], joints)
+    values = plain_rows(samples[:sampled])
+    return [_row(protocol, memory, operation, values) for operation in plain_rows(operations[:used])], operations[:used], samples[:sampled]
 
 
 def _bare(rows: Any, dtype: np.dtype[np.void]) -> Any:
@@ -151,52 +151,53 @@ def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: An
     """What holds for the rows of every protocol."""
     taken = 0
     joined = range(int(joints[0]["begin_at"]), int(joints[0]["fill_at"]) + 1)
+    messages, operations, samples = plain_rows(messages), plain_rows(operations), plain_rows(samples)
 
     def inside(message: Any, at: int, octets: int) -> bool:
-        return message["offset"] <= at <= at + octets <= message["offset"] + message["length"] or (at in joined and at + octets in joined)
+        return message.offset <= at <= at + octets <= message.offset + message.length or (at in joined and at + octets in joined)
 
     for operation in operations:
-        message = messages[operation["message"]]
-        assert operation["role"] in (0, 1, 2, 3)
-        assert operation["outcome"] == 0 or operation["role"] != 0
-        assert operation["space"] in range(-1, len(protocol.spaces))
-        assert operation["transaction"] >= -1
-        assert operation["unit"] >= -1
-        assert operation["last"] >= operation["first"] >= -1
-        assert operation["distinct"] >= 1
-        assert operation["effect"] in range(-1, len(EFFECTS))
-        assert 0 <= operation["anomaly"] < 1 << len(protocol.anomalies)
-        assert operation["octets"] == message["length"] or (protocol.joins and operation["octets"] > message["length"])
-        assert operation["name_octets"] <= 0 or inside(message, int(operation["name_at"]), int(operation["name_octets"])), "a name outside of its message"
-        assert (operation["answer_sample"], operation["answer_samples"]) == (0, 0)
-        assert 0 <= operation["samples"] <= protocol.samples_each
-        assert operation["samples"] == 0 or operation["sample"] == taken, "samples stand in the order of their operations"
-        taken += operation["samples"]
-        assert (operation["payload"] < 0) == (operation["selector"] < 0)
-        assert operation["payload"] >= 0 or operation["payload_length"] == 0
-        assert operation["payload"] < 0 or inside(message, int(operation["payload"]), int(operation["payload_length"])), "a payload outside of its message"
-        for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]:
-            assert sample["space"] in range(len(protocol.spaces))
-            assert sample["count"] >= 1
-            assert sample["first"] >= -1
-            assert sample["step"] >= 1
-            assert sample["stamp"] >= -1
-            if sample["encoding"] in (VALUE, FACT):
-                assert sample["count"] == 1
+        message = messages[operation.message]
+        assert operation.role in (0, 1, 2, 3)
+        assert operation.outcome == 0 or operation.role != 0
+        assert operation.space in range(-1, len(protocol.spaces))
+        assert operation.transaction >= -1
+        assert operation.unit >= -1
+        assert operation.last >= operation.first >= -1
+        assert operation.distinct >= 1
+        assert operation.effect in range(-1, len(EFFECTS))
+        assert 0 <= operation.anomaly < 1 << len(protocol.anomalies)
+        assert operation.octets == message.length or (protocol.joins and operation.octets > message.length)
+        assert operation.name_octets <= 0 or inside(message, operation.name_at, operation.name_octets), "a name outside of its message"
+        assert (operation.answer_sample, operation.answer_samples) == (0, 0)
+        assert 0 <= operation.samples <= protocol.samples_each
+        assert operation.samples == 0 or operation.sample == taken, "samples stand in the order of their operations"
+        taken += operation.samples
+        assert (operation.payload < 0) == (operation.selector < 0)
+        assert operation.payload >= 0 or operation.payload_length == 0
+        assert operation.payload < 0 or inside(message, operation.payload, operation.payload_length), "a payload outside of its message"
+        for sample in samples[operation.sample : operation.sample + operation.samples]:
+            assert sample.space in range(len(protocol.spaces))
+            assert sample.count >= 1
+            assert sample.first >= -1
+            assert sample.step >= 1
+            assert sample.stamp >= -1
+            if sample.encoding in (VALUE, FACT):
+                assert sample.count == 1
                 continue
-            assert sample["quality"] == -1, "a run has its qualities beside its values"
-            assert inside(message, int(sample["offset"]), int(sample["octets"])), "a value outside of its message"
-            assert BIT <= sample["encoding"] <= LOW_TWO
-            if sample["encoding"] == BIT:
-                assert sample["octets"] == (sample["count"] + 7) // 8
-            elif sample["encoding"] != TEXT:
-                element = int(sample["stride"])
-                assert sample["octets"] == element * sample["count"]
-                assert sample["value_at"] + STRIDES[sample["encoding"]] <= element
-                assert sample["quality_at"] == WITHOUT or sample["quality_at"] < element
+            assert sample.quality == -1, "a run has its qualities beside its values"
+            assert inside(message, sample.offset, sample.octets), "a value outside of its message"
+            assert BIT <= sample.encoding <= LOW_TWO
+            if sample.encoding == BIT:
+                assert sample.octets == (sample.count + 7) // 8
+            elif sample.encoding != TEXT:
+                element = sample.stride
+                assert sample.octets == element * sample.count
+                assert sample.value_at + STRIDES[sample.encoding] <= element
+                assert sample.quality_at == WITHOUT or sample.quality_at < element
     assert taken == len(samples)
-    assert list(operations["message"]) == sorted(operations["message"])
-    assert protocol.joins or set(operations["message"]) == set(range(len(messages))), "silence is no answer to a message"
+    assert [each.message for each in operations] == sorted(each.message for each in operations)
+    assert protocol.joins or {each.message for each in operations} == set(range(len(messages))), "silence is no answer to a message"
 
 
 def function_of(protocol: Protocol, path: str) -> Function | None:
@@ -206,33 +207,36 @@ def function_of(protocol: Protocol, path: str) -> Function | None:
     return next((protocol.functions[name] for name in (path, *beginnings) if name in protocol.functions), None)
 
 
+SHOWN: Final = tuple(name.name for name in fields(Row) if name.name in OWNED and name.name not in ("value", "code"))
+
+
 def _row(protocol: Protocol, memory: Any, operation: Any, samples: Any) -> Row:
-    path = code_path(int(operation["code"]))
+    path = code_path(operation.code)
     function = function_of(protocol, path)
-    effect = EFFECTS[int(operation["effect"])].name if operation["effect"] >= 0 else function.effect if function else "unknown"
-    value = float(operation["value"])
-    said: dict[str, Any] = {name.name: int(operation[name.name]) for name in fields(Row) if name.name in OWNED and name.name not in ("value", "code")}
+    effect = EFFECTS[int(operation.effect)].name if operation.effect >= 0 else function.effect if function else "unknown"
+    value = operation.value
+    said: dict[str, Any] = {name: getattr(operation, name) for name in SHOWN}
     said |= {
         "code": path,
         "action": function.name if function else f"function_{path.replace('/', '_')}" if path else "",
         "effect": effect,
-        "space": protocol.spaces[int(operation["space"])] if operation["space"] >= 0 else "",
+        "space": protocol.spaces[int(operation.space)] if operation.space >= 0 else "",
         "value": None if math.isnan(value) else value,
-        "name": bytes(memory[operation["name_at"] : operation["name_at"] + operation["name_octets"]]).decode("utf-8", "replace"),
-        "anomalies": tuple(name for bit, name in enumerate(protocol.anomalies) if operation["anomaly"] >> bit & 1),
+        "name": bytes(memory[operation.name_at : operation.name_at + operation.name_octets]).decode("utf-8", "replace"),
+        "anomalies": tuple(name for bit, name in enumerate(protocol.anomalies) if operation.anomaly >> bit & 1),
         "samples": tuple(
-            _values(protocol, memory, sample) for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]
+            _values(protocol, memory, sample) for sample in samples[operation.sample : operation.sample + operation.samples]
         ),
     }  # fmt: skip
     return Row(**said)
 
 
 def _values(protocol: Protocol, memory: Any, sample: Any) -> Values:
-    octets = bytes(memory[sample["offset"] : sample["offset"] + sample["octets"]])
-    count, encoding = int(sample["count"]), int(sample["encoding"])
+    octets = bytes(memory[sample.offset : sample.offset + sample.octets])
+    count, encoding = sample.count, sample.encoding
     values: tuple[float | bytes, ...]
     if encoding in (VALUE, FACT):
-        values = (float(sample["value"]),)
+        values = (sample.value,)
     elif encoding == TEXT:
         values = (octets,)
     elif encoding == BIT:
@@ -240,9 +244,9 @@ def _values(protocol: Protocol, memory: Any, sample: Any) -> Values:
     elif encoding == U16BE:
         values = tuple(float(int.from_bytes(octets[i : i + 2])) for i in range(0, 2 * count, 2))
     else:
-        numbers = (element_value(octets, i * int(sample["stride"]) + int(sample["value_at"]), encoding) for i in range(count))
+        numbers = (element_value(octets, i * sample.stride + sample.value_at, encoding) for i in range(count))
         values = tuple(float("nan") if number is None else float(number) for number in numbers)
-    return Values(protocol.spaces[int(sample["space"])], int(sample["first"]), values)
+    return Values(protocol.spaces[int(sample.space)], sample.first, values)
 
 
 def told(protocol: Protocol, given: list[Message], apart: bool = False) -> list[Row]:

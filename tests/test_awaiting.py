@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -77,6 +77,25 @@ def test_one_that_nobody_answers_for_is_waited_for_and_that_is_said_once() -> No
     assert (caught.value.key, away, len(said)) == ("spool.unheard", ["away"], 1)
     assert "Nobody answers at http://127.0.0.1:9" in said[0]
     assert time.monotonic() > end
+
+
+def test_one_whose_disk_is_full_is_waited_for(tiny_disk: Path) -> None:
+    """Also where that was never one, and nothing that tried to make it keeps another from it."""
+    fill, tries = tiny_disk / "fill", list[int]()
+    with suppress(OSError):
+        fill.write_bytes(bytes(4 << 20))
+    screen = Heard(Settings(), "en", str(tiny_disk / "store"))
+
+    def over() -> bool:
+        tries.append(1)
+        if len(tries) == 3:
+            fill.unlink()
+        return False
+
+    awaiting.awaited(screen, over).close()
+    assert len(said) == 2
+    assert f"The disk that holds the store {screen.store} is full" in said[0]
+    assert "The store is there" in said[1]
 
 
 def test_one_that_starts_is_waited_for(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from records.search import EVERYTHING
 from records.store import open_store
 from records.store.contract import Commit
 from tests.cli import DEMO, balefire, lines, one, stored
+from tests.examples import as_many
 from tests.frames import activities, sparse
 from tests.test_conversion import data, detections, predicate
 from tests.test_correlations import Alone
@@ -151,7 +152,7 @@ def odd_store(tmp_path_factory: pytest.TempPathFactory, odd: pa.Table) -> Iterat
     store.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=as_many(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(detections(), detections(), st.booleans())
 def test_random_rules_on_odd_rows(odd: pa.Table, odd_store: Store, old: dict[str, Any], new: dict[str, Any], fresh: bool) -> None:
     model = BY_ID["controller-stopped"]
@@ -216,7 +217,7 @@ def _unchecked(file: Path) -> Rule:
     return rule
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=as_many(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), st.integers(0, 2**32))
 def test_correlations_see_rows_as_they_were_released(tmp_path_factory: pytest.TempPathFactory, history: tuple[pa.Table, list[int]], seed: int) -> None:
     table, cuts = history
@@ -243,7 +244,7 @@ correlation:
 """
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=as_many(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), st.integers(0, 2**32))
 def test_a_time_that_begins_in_the_middle(tmp_path_factory: pytest.TempPathFactory, history: tuple[pa.Table, list[int]], seed: int) -> None:
     """What went on then was found when it was found, whatever the back-test could make of the rows that it reads."""

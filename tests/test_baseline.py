@@ -28,6 +28,7 @@ from detectors.baseline.words import KINDS, Word
 from records.errors import UsageError
 from records.store import open_store
 from tests.cli import ROOT, balefire, lines, one, short, stored
+from tests.examples import as_many
 
 DEMO = Path(__file__).parent / "captures" / "demo.pcap"
 
@@ -87,7 +88,7 @@ def baselines(draw: st.DrawFn) -> Learned:
     return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2], pairs, words), Orders(orders, shed[3]))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=as_many(100))
 @given(told=baselines(), firsts=st.lists(st.integers(0, 130), max_size=8))
 def test_judging_by_the_file_is_judging_by_what_was_learned(tmp_path_factory: pytest.TempPathFactory, told: Learned, firsts: list[int]) -> None:
     file = tmp_path_factory.getbasetemp() / "baseline.yml"

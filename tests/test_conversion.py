@@ -30,6 +30,7 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.store.dsl import clause
 from tests.cli import balefire, one
+from tests.examples import as_many
 from tests.frames import sparse
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def check(store: Store, match: Predicate) -> None:
     assert wanted == found or not converted.exact, (SEED, converted.safe)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=as_many(250), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(detections())
 def test_what_a_rule_matches_is_never_left_out(store: Store, names: dict[str, Any]) -> None:
     check(store, predicate(names))
@@ -295,7 +296,7 @@ def test_elasticsearch_finds_what_the_rule_matches(elasticsearch: Elasticsearch)
     frame, compared = Frame(sparse(comparable())), 0
     elasticsearch.fill("conversion", ACTIVITY, [row | {"@timestamp": iso(row["@timestamp"])} for row in comparable()])
 
-    @settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @settings(max_examples=as_many(400), deadline=None, database=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(detections())
     def agree(names: dict[str, Any]) -> None:
         nonlocal compared

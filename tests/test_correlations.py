@@ -20,6 +20,7 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.reading import Reading
 from detectors.rulebook.watch import Firing, Watch
 from records.wording import LANGUAGES, say
+from tests.examples import as_many
 from tests.frames import Alone, sparse
 from tests.rule_reference import UNITS, Row, correlation_fires
 
@@ -158,7 +159,7 @@ def correlations(draw: st.DrawFn, kinds: Sequence[str] = tuple(CONDITIONS)) -> d
     return said
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=as_many(500))
 @given(said=correlations(), rows=st.one_of(ROWS, IN_ORDER))
 def test_correlations_agree_with_the_slow_evaluator(said: dict[str, Any], rows: list[Row]) -> None:
     assert told(Watch(correlation(said, PARTS), frozenset({"id"})), rows) == set(correlation_fires(said, PARTS, rows))
@@ -176,7 +177,7 @@ def test_correlations_agree_with_the_slow_evaluator(said: dict[str, Any], rows: 
         {"@timestamp": START, "event.action": "a", "source.ip": "10.0.0.1"},
     ],
 )  # fmt: skip
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=as_many(200))
 @given(inner=correlations(), outer=correlations(), rows=ROWS)
 def test_correlations_of_correlations_agree_with_the_slow_evaluator(inner: dict[str, Any], outer: dict[str, Any], rows: list[Row]) -> None:
     parts = {**PARTS, "inner": {"correlation": inner}}
@@ -191,7 +192,7 @@ def test_correlations_of_correlations_agree_with_the_slow_evaluator(inner: dict[
     assert told(Watch(correlation(outer, shown), frozenset({"id"})), rows) == set(correlation_fires(outer, parts, rows))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=as_many(200))
 @given(said=correlations(), rows=ROWS, cuts=st.lists(st.integers(0, 40), max_size=6), room=st.sampled_from([(3, 4), (7, 1000), (4096, 65_536)]))
 def test_any_cut_gives_the_same(said: dict[str, Any], rows: list[Row], cuts: list[int], room: tuple[int, int]) -> None:
     """Also where what is remembered is bounded so tightly that rows are forgotten in between, and where state is saved and taken up at each cut."""
@@ -210,7 +211,7 @@ def test_any_cut_gives_the_same(said: dict[str, Any], rows: list[Row], cuts: lis
         assert found == whole
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=as_many(100))
 @given(said=correlations(), rows=IN_ORDER)
 def test_what_is_forgotten_was_not_needed(said: dict[str, Any], rows: list[Row]) -> None:
     """Rows in the order of their times find everything that belongs to them, however often the rest is forgotten."""
@@ -243,7 +244,7 @@ LOWERED = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=as_many(400))
 @given(kind=LOWERED, rows=st.one_of(NARROW, NARROW.map(lambda rows: sorted(rows, key=lambda row: row["@timestamp"]))), cut=st.integers(0, 9))
 def test_windows_that_come_and_go_are_whole_however_rows_are_cut(kind: dict[str, Any], rows: list[Row], cut: int) -> None:
     said = {**kind, "rules": ["any"], "timespan": "30s"}

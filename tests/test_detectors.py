@@ -17,6 +17,7 @@ from detectors.rulebook.techniques import TECHNIQUES
 from detectors.scoring import CONFIDENCE, EFFECTS
 from records.model import Batch
 from records.wording import say
+from tests.examples import as_many
 from tests.frames import activities, hostile, polling
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def judged(detector: Detector, batches: list[Batch]) -> list[Finding]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=as_many(25))
 @given(cuts=st.lists(st.integers(0, HOSTILE.activities.num_rows), max_size=8))
 def test_any_cut_of_the_input_gives_the_same_findings(name: str, cuts: list[int]) -> None:
     assert judged(fresh(name), pieces(HOSTILE, cuts)) == judged(fresh(name), [HOSTILE])
@@ -76,7 +77,7 @@ def test_one_row_at_a_time_gives_the_same_findings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=as_many(10))
 @given(cut=st.integers(0, HOSTILE.activities.num_rows))
 def test_state_saved_and_restored_gives_the_same_findings(name: str, cut: int) -> None:
     whole = judged(fresh(name), [HOSTILE])

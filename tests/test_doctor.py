@@ -46,15 +46,19 @@ def test_what_spoils_listening_is_said_with_its_fix(tmp_path: Path) -> None:
         words = wire.run("-m", "balefire", "doctor", "in0", "in9", "--store", str(tmp_path / "none"))
         status, told = asked(words)
         assert status == 1
-        well = ("there", "kind", "up", "carrier", "promiscuous", "speaks", "lost", "ring", "stamps")
+        well = ("there", "kind", "up", "carrier", "promiscuous", "speaks", "bridged", "lost", "ring", "stamps")
         assert {name: told["in0", name] for name in well} == dict.fromkeys(well)
         assert "in0, lo" in str(told["in9", "there"])
         assert ("in9", "up") not in told, "nothing more is said of what is not there"
         assert told[None, "privilege"] is None
         subprocess.run((*here, "address", "add", "10.9.9.1/24", "dev", "in0"), check=True)
         assert "ip address flush dev in0" in str(asked(words)[1]["in0", "speaks"])
+        subprocess.run((*here, "link", "add", "br0", "type", "bridge"), check=True)
+        subprocess.run((*here, "link", "set", "in0", "master", "br0"), check=True)
         subprocess.run((*here, "link", "set", "in0", "down"), check=True)
         told = asked(words)[1]
+        assert "of the bridge br0" in str(told["in0", "bridged"])
+        assert "nomaster" in str(told["in0", "bridged"])
         assert told["in0", "up"] == "it is down: ip link set in0 up"
         assert ("in0", "carrier") not in told
         subprocess.run((*here, "link", "set", "in0", "up"), check=True)

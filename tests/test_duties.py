@@ -513,6 +513,19 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
     assert (document["duty"], document["form"]["lessons"]) == ("cn-industry-data/yearly", "tested")
     assert [each["case"] for each in audience.view(store, "industry", "W", "en", time.time_ns()) if each["duty"] == due.duty.id] == [str(year)]
 
+    def contested() -> str | None:
+        (now,) = [each for each in obliging.all_due(store) if each.duty.id == due.duty.id]
+        assert ("an incident of that year" in now.left(time.time_ns(), "en")) is bool(now.contested)
+        return now.contested and f"{now.contested[0]} {now.contested[2]}"
+
+    assert contested() is None
+    obliging.grade(store, "al3", "considerable", "NADOS", "other", CHINA, "bo", time.time_ns())
+    assert contested() is None, "not of data, so no incident of this report"
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "true", NOON)])
+    assert contested() == "retold bo", "one more is confirmed"
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
+    assert contested() is None, "as it was told"
+
 
 def test_a_release_cut_off_between_ledger_and_store_is_made_up_for(store: Store, ledger: Ledger, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     graded(store)

@@ -28,9 +28,10 @@ from sensors.sources.again import Marks, Tape
 from sensors.sources.files import Plain
 from sensors.sources.pcap import find, open_capture
 from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, short, stored
+from tests.examples import as_many
 from tests.mirroring import load
 from tests.require import need
-from tests.wire import EXAMPLES_EACH, SECOND, START, Talk, mbap, pcap, registers, save, write
+from tests.wire import SECOND, START, Talk, mbap, pcap, registers, save, write
 from tests.wire import read as ask
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def test_a_capture_that_changes_under_the_reader_gives_nothing_else_as_evidence(
 
 
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=40), st.integers(100, 5000))
-@settings(max_examples=EXAMPLES_EACH, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 def test_a_tape_holds_the_last_octets(steps: list[int], size: int) -> None:
     content = random.Random(size).randbytes(sum(steps))
     tape = Tape(Plain(io.BytesIO(content)), size)  # pyright: ignore[reportArgumentType] - a file in memory reads as one without a buffer does
@@ -172,7 +173,7 @@ def test_a_tape_holds_the_last_octets(steps: list[int], size: int) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.binary(max_size=8))
-@settings(max_examples=EXAMPLES_EACH, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 def test_what_was_kept_is_read_back_or_refused(octets: bytes, at: int, change: bytes) -> None:
     file, packet = io.BytesIO(), Packet(START, 300, octets, Interface("eth0\u202e", 1, 96))
     Writer(file, "\x1b[31m" * 20_000).add(packet, "why " + "界" * 40_000)

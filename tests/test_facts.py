@@ -9,6 +9,7 @@ from records.assets import asset_of, merged, without
 from records.facts import ADDRESS, MOST_FACTS, MOST_VALUES, Fact, asset_id, changes, current, keys_of, serial_keys, united
 from records.model import Asset, Conflict
 from records.store.rows import asset_from, asset_row
+from tests.examples import as_many
 
 MAC, OTHER = "00:1b:1b:00:00:01", "00:1b:1b:00:00:02"
 
@@ -89,7 +90,7 @@ def built(facts: list[Fact], first: int, last: int) -> Asset:
 ASSETS = st.builds(built, FACTS, st.integers(0, 5), st.integers(0, 5))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=as_many(60), deadline=None)
 @given(ASSETS, ASSETS, ASSETS)
 def test_merging_does_not_depend_on_the_order(one: Asset, two: Asset, three: Asset) -> None:
     whole = merged([one, two, three])

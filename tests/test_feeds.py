@@ -159,7 +159,7 @@ def test_interfaces_of_a_pcapng_keep_their_names_and_what_they_dropped(tmp_path:
         heard.has(len(packets) + 1)
     sent = [(f"127.0.0.1 {packet.interface.name}", packet.time, packet.wire, packet.octets) for packet in read(source.read_bytes())]
     assert [(packet.interface.name, packet.time, packet.wire, packet.octets) for packet in read(heard.out.read_bytes())] == sent
-    assert heard.intake.counts() == {"packets": len(sent), "dropped": 5, "bad": 0}
+    assert heard.intake.counts() == {"packets": len(sent), "dropped": 5, "bad": 0, "passed": 0}
 
 
 def every_tick(out: bytes) -> list[tuple[int, dict[int, bytes]]]:
@@ -268,6 +268,8 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     (folder / "first.pcap").write_bytes(pcap(first.packets))
     (folder / ".hidden").write_bytes(b"nothing")
     (folder / "empty.pcap").touch()
+    (folder / "below").mkdir()
+    os.mkfifo(folder / "pipe")
     (folder / "read").mkdir()
     (folder / "read" / folders.READING).write_text("that run\nfirst.pcap")  # as whoever was killed while reading it leaves it
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
@@ -298,7 +300,10 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     assert run_of(heard.out.read_bytes()) == hashlib.sha256(b"that run").hexdigest()
     assert [told["grew"] for told in heard.said if "grew" in told] == [str(folder / "read" / "last.pcap")]
     assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
-    assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
+    assert {path.name for path in folder.iterdir()} == {"read", ".hidden", "below", "pipe"}
+    passed = [told for told in heard.said if told.keys() & {"nested", "odd"}]
+    assert passed == [{"nested": str(folder / "below")}, {"odd": str(folder / "pipe")}], "once each, and nothing of what is hidden"
+    assert heard.said[-1]["ended"]["passed"] == 2
     assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "fourth.pcap", "last.pcap", "empty.pcap"}
     problems = sorted((told["error"], told["values"]["file"]) for told in heard.said if "error" in told)
     bad = [("capture.empty", "empty.pcap"), ("capture.unknown", "fourth.pcap"), ("capture.unknown", "third.pcap")]
@@ -447,11 +452,18 @@ def test_a_folder_that_cannot_be_read_is_said_once(tmp_path: Path, monkeypatch: 
         (["tcp://:1"], "", "live.place"), (["tcp://10.0.0.1:99999"], "", "live.place"), (["udp://10.0.0.1:9"], "", "live.place"),
         (["tcp-listen://127.0.0.1:1/x"], "", "live.place"), (["tcp://10.0.0.1"], "port 502", "live.unfiltered"),
         (["tcp://10.0.0.1", "lo"], "", "live.mixed"), (["tcp-listen://192.0.2.1:57012"], "", "live.port"), (["./nowhere"], "", "capture.missing"),
+        (["./pyproject.toml"], "", "live.no_folder"),
     ],
 )  # fmt: skip
 def test_places_that_are_none(places: list[str], expression: str, key: str) -> None:
+    """All of it is found before anything is compiled."""
+
+    def check() -> None:
+        doors.check_together(places, expression, portable=False, processes=1)
+        doors.check_free(places)
+
     with pytest.raises(BalefireError) as raised:
-        opener(places, expression, 0, portable=False)()
+        check()
     assert raised.value.key == key
     assert isinstance(raised.value, InputError if key == "live.port" else UsageError)
     assert all(raised.value.text(language) for language in ("en", "zh"))

@@ -107,7 +107,9 @@ listening.main([{words}])
 
 
 def test_what_listens_to_interfaces_alone_has_no_tcp(tmp_path: Path) -> None:
+    """And of temporary files it has but its own, where no cache can be written and kernels go there."""
     script = """
+os.environ |= {"XDG_CACHE_HOME": "/proc/nothing", "TMPDIR": str(Path(may).parent)}
 from sensors import listening
 listening.opener = lambda *_: (tried(may, not_), os._exit(0))
 may, not_ = not_ + "/new", may

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SEED: Final = int(os.environ.get("BALEFIRE_FUZZ_SEED", "1"))
 LEAST: Final = 100_000  # inputs in all
-CASES: Final = {"link.decode": 400, "layers.hand_on": 60, "reader": 1500, "sensor": 160}
+CASES: Final = {"link.decode": 400, "layers.hand_on": 60, "reader": 1500, "sensor": 100}
 SEVERAL: Final = ("link.decode", "layers.hand_on")  # whose cases are of as many inputs as those of a dissector
 COMPILED: Final = {"NUMBA_DISABLE_JIT": "0"}
 INTERPRETED: Final = {"NUMBA_DISABLE_JIT": "1"}
@@ -153,6 +153,9 @@ PLANTED: Final = {
 }  # fmt: skip
 
 
+SHORT: Final = ("past the arena", "before a table", "past the message", "past the packet", "a packet lost", "a slot lost", "past what carries")
+
+
 def copied(folder: Path, file: str, old: str, new: str) -> Path:
     """A copy of the sensors in which one place is another."""
     shutil.copytree(ROOT / "sensors", folder / "sensors", ignore=shutil.ignore_patterns("__pycache__"))
@@ -163,7 +166,7 @@ def copied(folder: Path, file: str, old: str, new: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", [name for name in PLANTED if name in SHORT or "BALEFIRE_SOAK" in os.environ])
 def test_a_planted_defect_is_found(name: str, tmp_path: Path) -> None:
     file, target, old, new, expected, environment = PLANTED[name]
     folder = copied(tmp_path / "planted", file, old, new)
@@ -173,7 +176,7 @@ def test_a_planted_defect_is_found(name: str, tmp_path: Path) -> None:
         targets()[target].run(json.loads(finding.file.read_text())["case"])  # it is kept, and our own kernel stands it
 
 
-@pytest.mark.parametrize("name", ["past the arena", "past a table", "past what carries"])
+@pytest.mark.parametrize("name", ["past the arena", "past what carries"])
 def test_an_unplanted_copy_passes(name: str, tmp_path: Path) -> None:
     """Interpreted, for the compiled kernels of a copy are those of the hunt above."""
     file, target, old, *_ = PLANTED[name]

@@ -19,8 +19,9 @@ from sensors import release
 from sensors.engine import pairing
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
+from tests.examples import as_many
 from tests.require import need
-from tests.wire import EXAMPLES_EACH, EXCHANGES, MS, SECOND, SERVER, START, Feed, Packet, Seen, Talk, ethernet, hard, mbap, read, registers, said, watch, write
+from tests.wire import EXCHANGES, MS, SECOND, SERVER, START, Feed, Packet, Seen, Talk, ethernet, hard, mbap, read, registers, said, watch, write
 
 MINUTE = 60 * SECOND
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "captures"
@@ -219,7 +220,7 @@ def told(seen: Seen) -> list[tuple[Any, ...]]:
     )  # fmt: skip
 
 
-@settings(max_examples=EXAMPLES_EACH, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([1, 300, 1500, 20_000, 61_000]), st.integers(0, len(EXCHANGES) - 1), st.sampled_from([1, 1, 1, 0])), max_size=60),
     st.integers(1, 90),

@@ -79,16 +79,14 @@ def test_people_see_them_as_text(command: str, language: str, place: Path) -> No
     result = balefire(command, "--store", place, "--language", language)
     assert result.exit_code == 0, result.output
     harmless(result.output)
-    assert not [line for line in result.output.splitlines() if line[:1] in "=+-@" and line[:2] not in ("", "--")], "a line that is pasted is no formula"
 
 
 def test_one_asset_is_told_whole(place: Path) -> None:
-    for number, name in enumerate(NAMES):
+    for number in range(len(NAMES)):
         for command in ("asset", "fingerprint"):
             result = balefire(command, f"10.0.0.{number + 1}", "--store", place, *(("--on", "2026-11-22") if command == "fingerprint" else ()))
             assert result.exit_code == 0, result.output
             harmless(result.output)
-            assert result.output[:1] not in "=+-@", name[:20]
 
 
 @pytest.mark.parametrize("command", PEOPLE[:-1])
@@ -150,14 +148,8 @@ def test_a_file_is_not_written_over(place: Path, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["nodes"]
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("=1+1", "'=1+1"), ("+1 day", "'+1 day"), ("-5", "-5"), ("-5.25e-3", "-5.25e-3"), ("+3", "+3"), ("-12.5 %", "-12.5 %"), ("@a", "'@a"), ("a=b", "a=b"),
-        ("–", "–"), (None, ""), ("-", "'-"), ("x" * 2000, "x" * 999 + "…"),
-    ],
-)  # fmt: skip
-def test_cells_are_no_formulas(value: object, shown: str) -> None:
+@pytest.mark.parametrize(("value", "shown"), [("=1+1", "=1+1"), ("@a", "@a"), (None, ""), ("x" * 2000, "x" * 999 + "…"), ("a\x1b[2J", "a\\x1b[2J")])
+def test_cells_show_what_is_stored(value: object, shown: str) -> None:
     assert cell(value) == shown
 
 

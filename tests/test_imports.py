@@ -169,6 +169,7 @@ def test_only_deliveries_send() -> None:
     assert {name for name in users if not name.startswith("reports/channel")} <= {
         "reports/deliver.py",
         "reports/notifying.py",
+        "reports/ways.py",
         "balefire/commands/deliver.py",
         "balefire/commands/notify.py",
     }

@@ -28,6 +28,7 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.store.decisions import broken
 from tests.cli import ROOT, Row, balefire, lines, one, stored
+from tests.examples import as_many
 from tests.test_alerts import finding
 from tests.test_store import NOON
 from tests.wire import SECOND, START, Packet, Talk, mbap, save
@@ -152,7 +153,7 @@ def state(store: Store) -> list[Any]:
     return [*(store.read(name, Query(sort="id")).to_pylist() for name in ("alert", "finding")), trail]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 @given(st.lists(EVENTS, min_size=2, max_size=10), st.randoms(use_true_random=False))
 def test_any_interleaving_ends_as_one_after_the_other(events: list[Event], chance: random.Random) -> None:
     """Events read and write at moments of their own, and begin again where one came before them; their order is that in which they were made."""
@@ -347,6 +348,8 @@ def test_several_together_or_none(store: Path) -> None:
         (["close", "ID"], 2),
         (["note", "ID"], 2),
         (["note", "ID", "--note", " "], 2),
+        (["note", "ID", "--note", "no UTF-8: \udcff"], 2),
+        (["assign", "ID", "--to", "Wang\udcff"], 2),
         (["acknowledge"], 2),
         (["acknowledge", "ID", "--by", "\x1b"], 2),
         (["acknowledge", "ID", "--by", ""], 2),

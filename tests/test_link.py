@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from sensors.engine.tables import PACKET
 from sensors.sensor import Sensor
+from tests.examples import as_many
 from tests.wire import (
     ACK,
     ETHERNET,
-    EXAMPLES_EACH,
     MS,
     NULL,
     RAW,
@@ -216,14 +216,14 @@ def test_time_is_not_followed_far() -> None:
     assert clocks == sorted(clocks)
 
 
-@settings(max_examples=EXAMPLES_EACH, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=120), st.sampled_from([0, 1, 12, 101, 108, 113, 276]), st.integers(0, 90)), min_size=1, max_size=20))
 def test_anything_may_come(frames: list[tuple[bytes, int, int]]) -> None:
     packets = [Packet(data, START + n * MS, kind, len(data) + more) for n, (data, kind, more) in enumerate(frames)]
     assert_nothing_outside_counts(packets)
 
 
-@settings(max_examples=EXAMPLES_EACH, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_damaged_packets(seed: int) -> None:
     dice = random.Random(seed)

@@ -25,8 +25,9 @@ from tests.wire import hard, save, watch
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "captures" / "demo.pcap"
-SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_coverage.py", "test_fragments.py", "test_redundancy.py", "test_checksums.py")
-LONG = ("test_link.py", "test_tunnels.py", "test_character.py")  # in `make soak`; what their kernels say interpreted is held beside the fuzz, too
+SUBJECTS = ("test_points.py", "test_fragments.py", "test_redundancy.py", "test_checksums.py")
+# in `make soak`; what their kernels say interpreted is held beside the fuzz, too
+LONG = ("test_streams.py", "test_grouping.py", "test_coverage.py", "test_link.py", "test_tunnels.py", "test_character.py")
 
 
 def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
@@ -91,7 +92,7 @@ def test_the_same_tests_interpreted() -> None:
     """In a process of its own, with fewer examples."""
     subjects = SUBJECTS + (LONG if "BALEFIRE_SOAK" in os.environ else ())
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not captures", "-k", "not full_tables and not largest"]
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "BALEFIRE_EXAMPLES": "4"}
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "BALEFIRE_EXAMPLES": "0.16"}
     done = subprocess.run([*words, *(str(ROOT / "tests" / subject) for subject in subjects)], capture_output=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dashboards import conduits, queries, talk, topology
+from dashboards import conduits, linking, queries, talk, topology
+from dashboards.linking import Link
 from detectors.placing import policy_of
 from records.formats import DAY, HOUR
 from records.model import Batch
@@ -33,32 +34,36 @@ def store() -> Iterator[Store]:
     made.close()
 
 
-def links(made: topology.Network) -> dict[tuple[str, str], topology.Link]:
+ALL = 5_000  # links
+
+
+def links(made: topology.Network) -> dict[tuple[str, str], Link]:
     names = {node.id: node.name for node in made.nodes}
-    return {(names[link.source], names[link.destination]): link for link in made.links}
+    return {(names[link.source], names[link.destination]): link for link in made.links.told}
 
 
 def test_only_what_was_not_there_before_is_new(store: Store) -> None:
-    made = topology.network(store, WHOLE, WHOLE, NOW - 6 * HOUR)
+    made = topology.network(store, WHOLE, WHOLE, NOW - 6 * HOUR, most=ALL)
     told = links(made)
     assert told["ENG-WS-2", "PLC-7"].fresh == ["program", "command", "write", "configure", "identify"]
     assert told["ENG-WS-2", "PLC-3"].fresh == ["identify"]
     assert told["HMI-7", "PLC-7"].fresh == []
-    assert sum(1 for link in made.links if link.fresh) == 9
-    assert made.links[0] is told["ENG-WS-2", "PLC-7"], "what matters most comes first, and is not cut off"
+    assert sum(1 for link in told.values() if link.fresh) == made.links.fresh == 9
+    assert made.links.told[0] is told["ENG-WS-2", "PLC-7"], "what matters most comes first, and is not cut off"
 
 
 def test_before_the_beginning_nothing_counts_as_new(store: Store) -> None:
     made = topology.network(store, WHOLE, WHOLE, WHOLE.since)
     assert made.before is None
-    assert not any(link.fresh for link in made.links)
+    assert not any(link.fresh for link in made.links.told)
+    assert made.links.fresh == 0
 
 
 def test_a_link_that_is_no_more_is_kept_without_operations(store: Store) -> None:
-    made = topology.network(store, WHOLE, WHOLE, NOW - HOUR)
+    made = topology.network(store, WHOLE, WHOLE, NOW - HOUR, most=ALL)
     told = links(made)
     assert told["ENG-WS-2", "PLC-7"].accesses == {}
-    assert made.gone > 200
+    assert made.links.gone == sum(not link.accesses for link in told.values()) > 200
 
 
 def test_assets_stand_where_they_stood_whatever_the_moment(store: Store) -> None:
@@ -179,15 +184,17 @@ def test_the_slider_stands_in_the_address(store: Store, monkeypatch: pytest.Monk
 def test_nothing_goes_to_the_browser_in_more_than_five_thousand_rows(store: Store) -> None:
     made = topology.network(store, WHOLE, WHOLE, NOW - 6 * HOUR)
     assert len(made.nodes) <= topology.MOST
-    assert len(made.links) <= 5_000
+    assert len(made.links.told) <= topology.MOST_LINKS
 
 
 def test_of_more_links_than_a_picture_can_hold_those_of_the_chosen_asset_and_what_matters_most_are_drawn() -> None:
-    made = topology.Network([], [topology.Link("h", f"p{number}", {"write": 1}) for number in range(topology.MOST_LINKS + 100)], 0, 0, False, None)
-    made.links.append(topology.Link("quiet", "p1", {"read": 1}))
-    assert made.drawn("") == made.links[: topology.MOST_LINKS]
-    assert made.drawn("quiet") == [*made.links[: topology.MOST_LINKS], made.links[-1]]
-    assert made.drawn("p9999") == made.links[: topology.MOST_LINKS]
+    assets, nothing = ["h", "quiet", *(f"p{number}" for number in range(400))], talk.table(())
+    rows = talk.table([("quiet", "p1", "modbus", "value.read", 1), *(("h", name, "modbus", "value.write", 1) for name in assets[2:])])
+    told = {chosen: linking.links(rows, nothing, assets, True, chosen, 300) for chosen in ("", "quiet", "p9999")}
+    assert told[""] == told["p9999"]
+    assert (len(told[""].told), told[""].total) == (300, 401)
+    assert told["quiet"].told == [*told[""].told, Link("quiet", "p1", {"read": 1}, {"value.read": 1}, ["read"])]
+    assert linking.links(nothing, nothing, assets, True, "h", 300).told == []
 
 
 POLICY = """

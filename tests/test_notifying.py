@@ -19,7 +19,7 @@ import pytest
 from balefire.commands.serve import reporting
 from balefire.screen import Screen
 from balefire.settings import Notify, Send, Settings
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from records.store.spool import Spool, waiting_alerts
@@ -98,6 +98,14 @@ def test_what_waits_for_a_store_that_is_away_is_told_and_not_again_when_it_is_st
     assert [notifier.tell(waiting, NOON + 60 * minute) for minute in range(2)] == [{"phone": 1}, {"phone": 0}]
     put(store, a1=62)
     assert notifier.look(store, NOON + 120) == {"phone": 0}
+
+
+def test_notes_that_are_broken_are_said(store: Store, tmp_path: Path) -> None:
+    notifier = Notifier(tmp_path / "post", Wish(), "en", {"phone": lambda _title, _text: True})
+    (tmp_path / "post" / "told.sqlite").write_bytes(b"broken" * 1000)
+    put(store, a1=62)
+    with pytest.raises(StoreError, match="Deliveries cannot be noted in"):
+        notifier.look(store, 0.0)
 
 
 def test_a_target_that_always_fails_is_tried_with_growing_pauses_and_shown_as_failing(store: Store, tmp_path: Path) -> None:
@@ -275,7 +283,9 @@ def test_the_command_tells_a_real_server(store: Store, tmp_path: Path, monkeypat
     try:
         (tmp_path / "addresses").write_text(f"json://127.0.0.1:{server.server_address[1]}/in\n")
         monkeypatch.setenv("BALEFIRE_NOTIFICATION__ADDRESSES", str(tmp_path / "addresses"))
-        assert one("notify", "--store", tmp_path / "store") == {"told": 1, "failed": 0}
+        (tmp_path / "addresses").chmod(0o604)
+        first = balefire("notify", "--store", tmp_path / "store", "--language", "en", "--json")
+        assert (json.loads(first.stdout), "may be read or changed by everybody" in first.stderr) == ({"told": 1, "failed": 0}, True)
         assert one("notify", "--store", tmp_path / "store") == {"told": 0, "failed": 0}
     finally:
         server.shutdown()

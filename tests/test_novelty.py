@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from detectors.baseline.habits import COLUMNS, MOST_SPANS, Baseline, Habit, key_of
 from detectors.methods.novelty import DAY, Novelty
 from records.model import Batch, Finding, severity_word
+from tests.examples import as_many
 from tests.frames import activities
 from tests.hunted import MASTER, at, own
 
@@ -114,7 +115,7 @@ def test_refused_is_less() -> None:
     assert done.severity - refused.severity == 10
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=as_many(50))
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 12)), max_size=80))
 def test_ranges_hold_what_was_added_and_nothing_else(spans: list[tuple[int, int]]) -> None:
     habit, meant = Habit(), set[int]()

@@ -146,6 +146,26 @@ def test_what_goes_on_without_end_waits_at_its_start_until_what_was_left_is_deli
         assert (failed, store.there) == ((["spool.waiting"], []) if stopped else ([], ["a0001"] * 2))
 
 
+def test_while_the_store_is_away_people_hear_before_the_next_try(store: Away) -> None:
+    """It may be long until nobody has answered."""
+    done: list[str] = []
+
+    def deliver(given: Commit) -> None:
+        done.append("tried")
+        store.deliver(given)
+
+    def hold(_: Commit) -> tuple[Alert, ...]:
+        done.append("told")
+        return ()
+
+    outbox = Outbox(cast("Store", store), deliver, lambda given, _told: store.deliver(given))
+    outbox.held = hold
+    outbox.put(commit(1))
+    time.sleep(0.02)
+    outbox.put(commit(2))
+    assert done == ["tried", "told", "told", "tried"]
+
+
 def test_room_for_nothing_at_all(store: Away) -> None:
     """Others fill the disk: what cannot be kept goes to the store itself, and waits for that."""
     outbox, said = outbox_of(store)

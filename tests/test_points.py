@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire import EXAMPLES_EACH, MS, SECOND, START, Packet, Talk, ethernet, hard, mbap, read, registers, watch, write, write_many
+from tests.examples import as_many
+from tests.wire import MS, SECOND, START, Packet, Talk, ethernet, hard, mbap, read, registers, watch, write, write_many
 
 MINUTE = 60 * SECOND
 Point = tuple[str, int, str, int]  # device, unit, space, address
@@ -145,7 +146,7 @@ def reference(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return sorted(rows)
 
 
-@settings(max_examples=EXAMPLES_EACH, deadline=None)
+@settings(max_examples=as_many(25), deadline=None)
 @given(st.integers(0, 1 << 32), st.sampled_from([50, 900, 15_000, 59_000]))
 def test_points_are_what_a_slow_reference_says(seed: int, pause: int) -> None:
     dice = random.Random(seed)

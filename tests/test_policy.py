@@ -22,6 +22,7 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, load_text, own_rules
 from records.effects import EFFECTS
 from tests.cli import DEMO, balefire, lines, one, stored
+from tests.examples import as_many
 from tests.frames import sparse
 from tests.test_rules import GOOD, VALUES
 
@@ -213,7 +214,7 @@ def test_a_bad_policy_is_refused_with_its_line_and_the_rules_beside_it_run(tmp_p
         assert re.search(r"[一-鿿]", found.message.zh)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=as_many(150))
 @given(st.integers(0, SHOWN.count("\n") - 1), st.integers(0, 30), st.text("[]{}:-|*&!%@#'\" \n0aé", max_size=6))
 def test_no_damage_to_a_policy_raises(line: int, column: int, odd: str) -> None:
     parts = SHOWN.split("\n")
@@ -223,7 +224,7 @@ def test_no_damage_to_a_policy_raises(line: int, column: int, odd: str) -> None:
     assert faults or (found is not None and compiled(found, "policy.yml"))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=as_many(150))
 @given(st.sampled_from(["members", "inside", "target", "title", "from", "to", "protocols", "access", "effects", "policy", "zones", "conduits"]), VALUES)
 def test_no_value_in_a_policy_raises(key: str, odd: Any) -> None:
     data = yaml.safe_load(SHOWN)
@@ -298,7 +299,7 @@ def allowed(conduits: list[dict[str, Any]], nested: bool, case: Mapping[str, Any
     return source == destination == OUTSIDE or told or any(passes(conduit) for conduit in there)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=as_many(60))
 @given(st.lists(CONDUITS, max_size=4), st.booleans(), st.lists(ROWS, min_size=1, max_size=30))
 def test_the_rules_say_what_a_plain_reading_says(conduits: list[dict[str, Any]], nested: bool, rows: list[dict[str, Any]]) -> None:
     places = PLACES if nested else {**PLACES, "c": "10.0.0.8/29"}
@@ -318,7 +319,7 @@ def seen(draw: st.DrawFn) -> Seen:
     return Seen(draw(ADDRESSES), draw(ADDRESSES), (draw(ROLES), draw(ROLES)), protocol, effect.access, effect.name, draw(st.integers(1, 10**6)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=as_many(40))
 @given(st.lists(seen(), min_size=1, max_size=40))
 def test_a_draft_allows_what_it_was_drafted_from(rows: list[Seen]) -> None:
     found = policy(draft("draft", rows))
@@ -326,7 +327,7 @@ def test_a_draft_allows_what_it_was_drafted_from(rows: list[Seen]) -> None:
     assert breaches(found, judged) == [set()] * len(rows)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=as_many(40))
 @given(st.lists(seen(), min_size=1, max_size=10), st.data())
 def test_a_draft_allows_nothing_of_who_is_to_be_confirmed_until_it_is(rows: list[Seen], data: st.DataObject) -> None:
     groups = [ip_network(each) for each in GROUPS]  # in no zone these are nobody

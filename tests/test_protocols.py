@@ -21,6 +21,7 @@ from records.effects import NUMBER
 from sensors.engine.octets import INTERPRETED
 from sensors.engine.tables import ANY, BROKEN, CUT, pack_code
 from sensors.protocol import Protocol, protocols
+from tests.examples import as_many
 from tests.protocol_battery import Message, Segment, cut, digest, examples, function_of, mutants, streamed, streams, told
 
 every = pytest.mark.parametrize("protocol", protocols(), ids=lambda protocol: protocol.name)
@@ -91,7 +92,7 @@ def test_a_cut_message_says_nothing_else_than_the_whole_one(protocol: Protocol) 
 
 
 @every
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=as_many(200), deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 1), st.integers(0, 15)), min_size=1, max_size=8), st.data())
 def test_random_octets_are_safe(protocol: Protocol, noise: list[tuple[bytes, int, int]], data: st.DataObject) -> None:
     framing = data.draw(st.integers(0, len(protocol.framings) - 1))
@@ -114,7 +115,7 @@ def test_what_a_message_says_does_not_depend_on_its_neighbours(protocol: Protoco
 
 
 carried = pytest.mark.parametrize("protocol", [one for one in protocols() if one.tcp and one.over is None], ids=lambda protocol: protocol.name)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=as_many(25), deadline=None)
 PLACES = st.lists(st.integers(0, 1 << 16), max_size=40)
 
 

@@ -384,7 +384,7 @@ def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
         wire.send(DEMO)
         said(process, "fall silent")
         os.kill(listener_of(process.pid), signal.SIGSTOP)
-        wire.send(slow, pause=0.03)  # a block each, of which the ring has 32
+        wire.send(slow, pause=0.06)  # a block each, which closes after RETIRE_MS; the ring has 32
         wire.send(DEMO)
         os.kill(listener_of(process.pid), signal.SIGCONT)
         status, summary, rest = ended(process)

@@ -20,6 +20,7 @@ from balefire.reporting import kept, note_of, turns
 from balefire.schedule import Housekeeper, started
 from balefire.screen import Screen
 from balefire.settings import Settings
+from detectors import lifecycle
 from records.errors import StoreError
 from records.store import open_store
 from reports import keys, requesting
@@ -75,8 +76,16 @@ def test_run_tells_identity_period_and_files(own: Path, tmp_path: Path, monkeypa
     assert [Path(file).name.removeprefix(told["id"] + ".") for file in again["files"]] == ["json", "en.html", "zh.html"]
     assert Path(again["files"][0]).read_bytes() == (out / f"{told['id']}.json").read_bytes()
     (row,) = lines("report", "list", "--store", own)
-    assert (row["id"], row["period"], row["since"], row["whole"]) == (told["id"], "daily", told["since"], True)
-    assert one("report", "show", told["id"][:22], "--store", own) == json.loads((out / f"{told['id']}.json").read_bytes())
+    assert (row["id"], row["period"], row["since"], row["whole"], row["redecided"]) == (told["id"], "daily", told["since"], True, None)
+    document = json.loads((out / f"{told['id']}.json").read_bytes())
+    assert one("report", "show", told["id"][:22], "--store", own) == document
+    with closing(open_store(str(own), True)) as store:
+        there = store.alerts(str(row["id"]) for row in every_row(store, "alert"))
+        store.change([lifecycle.reopen(each, "eve") if each.status == "closed" else lifecycle.close(each, "eve", "false", 0) for each in there])
+    (row,) = lines("report", "list", "--store", own)
+    assert len(there) > row["redecided"]["alerts"] == document["alerts"]["total"], "what is decided since is said of this report's alerts alone"
+    said = balefire("report", "show", told["id"], "--store", own, "--language", "en")
+    assert f"since it was made, {document['alerts']['total']} of its alerts" in said.stderr
 
 
 def test_a_site_alone_and_one_that_there_is_not(own: Path) -> None:
@@ -371,7 +380,9 @@ def test_a_released_report_is_signed_once_with_its_files_and_verified_offline(ow
     done = one("report", "release", told["id"][:-4], "--store", own, *place, "--by", "Wang Fang")
     assert (done["id"], done["number"]) == (told["id"], 2)
     assert sorted(done["files"]) == sorted(Path(file).name for file in told["files"])
-    assert one("report", "release", told["id"], "--store", own, *place) == done
+    again = balefire("report", "release", told["id"], "--store", own, *place, "--by", "bo", "--json", "--language", "en")
+    assert json.loads(again.stdout) == done, "once, whoever asks"
+    assert "was released already (Wang Fang, 20" in balefire("report", "release", told["id"], "--store", own, *place, "--by", "bo", "--language", "en").stdout
     with closing(open_store(str(own), False)) as store:
         trail = every_row(store, "audit", "table:release")
     assert [(row["subject"], row["by"], done["receipt"] in row["after"]) for row in trail] == [(told["id"], "Wang Fang", True)], "in the trail, once"

@@ -16,11 +16,12 @@ from dashboards.serve import environment
 from records.errors import UsageError
 from records.store import open_store
 from records.wording import LANGUAGES, say
-from reports.deliver import Post, Way
+from reports.deliver import Post
 from reports.kept import Kept
 from reports.keys import PASSPHRASE
 from reports.ledger import Ledger
 from reports.printing import rendered
+from reports.ways import Way
 from tests.cli import balefire, lines
 from tests.reporting import START, Plant, fill
 from tests.test_alert_page import drawings, drawn

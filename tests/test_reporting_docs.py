@@ -14,8 +14,8 @@ from detectors import lifecycle
 from records.store import open_store
 from records.store.contract import Commit
 from reports import keys
-from reports.deliver import ways
 from reports.ledger import Ledger
+from reports.ways import ways
 from tests.cli import ROOT, balefire, lines
 from tests.test_release import WORDS
 from tests.test_store import NOON, alert, finding

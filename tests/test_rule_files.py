@@ -23,6 +23,7 @@ from detectors.rulebook.reading import Reading
 from detectors.rulebook.single import single_rule
 from records.model import Batch
 from records.schema import POINT
+from tests.examples import as_many
 from tests.frames import Alone, activities, hostile, polling
 
 if TYPE_CHECKING:
@@ -319,7 +320,7 @@ def test_points_correlate(tmp_path: Path) -> None:
 # ---- the battery of detectors, with correlations ------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=as_many(40))
 @given(cuts=st.lists(st.integers(0, 500), max_size=8), restored=st.booleans())
 def test_any_cut_gives_the_same_findings(tmp_path_factory: pytest.TempPathFactory, cuts: list[int], restored: bool) -> None:
     if "all" not in BOOKS:  # the same for every example
@@ -787,7 +788,7 @@ def test_a_file_holds_one_rule(tmp_path: Path) -> None:
     assert ("too-hot.yml", 22, "several") in said(rulebook(tmp_path, too_hot=text))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=as_many(200))
 @given(st.integers(0, SWEEP.count("\n") - 1), st.integers(0, 30), st.text("[]{}:-|*&!%@#'\" \n0aé", max_size=6))
 def test_no_damage_to_a_correlation_raises(line: int, column: int, odd: str) -> None:
     lines = list[str](SWEEP.split("\n"))
@@ -802,7 +803,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=as_many(300))
 @given(st.dictionaries(st.sampled_from(["type", "rules", "group-by", "timespan", "condition", "aliases", "generate", "x"]), VALUES))
 def test_no_correlation_raises(said: dict[str, Any]) -> None:
     part = Document({"name": "reads", "logsource": {"product": "balefire"}, "detection": {"sel": {"ot.access": "read"}, "condition": "sel"}})

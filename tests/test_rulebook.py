@@ -25,6 +25,7 @@ from detectors.rulebook.placeholders import Placeholders
 from detectors.rulebook.predicates import hits
 from records.schema import ACTIVITY
 from tests.cli import balefire, short
+from tests.examples import as_many
 from tests.frames import sparse
 from tests.rule_reference import SITE, Row, condition_matches, definition_matches, written_otherwise
 
@@ -150,7 +151,7 @@ CONDITION = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=as_many(400))
 @given(rows=ROWS, names=NAMES, conditions=st.lists(CONDITION, min_size=1, max_size=2))
 def test_matching_agrees_with_the_slow_evaluator(rows: list[Row], names: dict[str, Any], conditions: list[Any]) -> None:
     """Several conditions are alternatives."""
@@ -159,7 +160,7 @@ def test_matching_agrees_with_the_slow_evaluator(rows: list[Row], names: dict[st
     assert matches({**names, "condition": texts[0] if len(texts) == 1 else texts}, *rows) == expected
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=as_many(400))
 @given(rows=ROWS, single=ITEM)
 def test_single_items_agree_with_the_slow_evaluator(rows: list[Row], single: dict[str, Any]) -> None:
     assert matches({"sel": single, "condition": "sel"}, *rows) == [definition_matches(row, single) for row in rows]

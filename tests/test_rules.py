@@ -30,6 +30,7 @@ from records.errors import UsageError
 from records.model import Batch
 from records.schema import ACTIVITY
 from tests.cli import lines, one
+from tests.examples import as_many
 from tests.frames import activities, polling, sparse
 from tests.wire import MS, START, Talk, error, mbap, registers, save
 from tests.wire import read as reading
@@ -325,7 +326,7 @@ def test_no_file_is_too_odd_to_be_told_about(content: bytes) -> None:
     assert read(content).faults or checks(content.decode(), "odd.yml")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=as_many(200))
 @given(st.integers(0, GOOD.count("\n") - 1), st.integers(0, 30), st.text("[]{}:-|*&!%@#'\" \n0aé", max_size=6))
 def test_no_damage_to_a_rule_raises(line: int, column: int, odd: str) -> None:
     lines = list[str](GOOD.split("\n"))
@@ -344,7 +345,7 @@ ODD_KEYS = st.tuples(KEYS, st.sampled_from(["", "|re", "|cidr", "|exists", "|all
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=as_many(300))
 @given(st.dictionaries(st.sampled_from(["sel", "b"]), st.one_of(VALUES, st.dictionaries(ODD_KEYS, VALUES, max_size=3))), VALUES)
 def test_no_detection_raises(names: dict[str, Any], condition: Any) -> None:
     for wanted in (condition, "1 of them"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from balefire import schedule
-from balefire.schedule import BEGUN, DAY, DONE, LEASE, Housekeeper, Job, is_due, jobs
+from balefire.schedule import BEGUN, BY, DAY, DONE, LEASE, Housekeeper, Job, is_due, jobs
 from balefire.screen import Screen
 from balefire.settings import Settings
 from detectors import curves
@@ -24,6 +24,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.kept import Kept, loaded
 from detectors.tuning import bounds
 from records.errors import StoreError
+from records.processes import has_ended
 from records.query import Query
 from records.store import open_store
 from records.store.contract import Commit
@@ -226,6 +227,17 @@ def test_never_two_at_once(where: str, store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("time.time_ns", lambda: now + 2 * DAY + HOUR)
     keeper(store)[0].look()
     assert len(ran) == 2
+    monkeypatch.setattr("time.time_ns", lambda: now + 4 * DAY)
+    with subprocess.Popen([sys.executable, "-c", "from records.processes import mark; print(mark())"], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        ended = int(process.communicate()[0])
+    noted = store.notes()
+    assert [has_ended(each) for each in (noted["evidence" + BY], ended, ended ^ 1 << 62)] == [False, True, False], "of other machines nothing can be told"
+    assert store.note("evidence" + BEGUN, now + 4 * DAY - 1, noted["evidence" + BEGUN])
+    keeper(store)[0].look()
+    assert len(ran) == 2, "this process is at it"
+    assert store.note("evidence" + BY, ended, noted["evidence" + BY])
+    keeper(store)[0].look()
+    assert len(ran) == 3, "who was at it was killed, and is not waited for"
 
 
 def test_who_is_at_it_for_longer_than_dead_ones_are_waited_for_is_not_dead(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

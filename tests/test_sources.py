@@ -29,6 +29,7 @@ from sensors.engine.tables import PACKET, table
 from sensors.sources import files
 from sensors.sources.formats import INTERFACE, LAST_SECOND, LAST_TIME, describe, nanoseconds
 from sensors.sources.pcap import Capture, find, open_capture
+from tests.examples import as_many
 from tests.fuzz.readers import reference
 from tests.require import need
 
@@ -238,7 +239,7 @@ def test_nanoseconds_stay_in_64_bits() -> None:
         assert 0 <= int(nanoseconds((1 << 63) - 1, row)) < 1 << 63
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=as_many(150), deadline=None)
 @given(data=st.data(), room=st.integers(80, 400), rows=st.integers(1, 7), packed=st.booleans())
 def test_chunks_of_any_size_give_the_same_rows(data: st.DataObject, room: int, rows: int, packed: bool) -> None:
     content, wanted = data.draw(st.sampled_from([*VARIANTS, (pcapng(count=40), expected(40)), (Pcap(nano=True).bytes(200), Pcap(nano=True).rows(200))]))

@@ -17,6 +17,7 @@ from records.schema import ACTIVITY, FINDING, Field
 from records.search import And, Condition, Exists, Match, Not, Or, Range, Wildcard, parse
 from records.store import open_store
 from records.store.contract import Commit
+from tests.examples import as_many
 from tests.test_store import DAY, HOUR, NOON, STORES, activities, activity, finding, ids, place
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _sort_key(field: Field, value: Any) -> Any:
 SORTS = st.sampled_from(["", "-@timestamp", "event.action", "-event.action", "source.ip", "-source.ip", "-ot.unit", "ot.value", "-ot.grouped", "id"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=as_many(150), deadline=None)
 @given(where=conditions(), sort=SORTS, since=st.none() | st.sampled_from(TIMES), until=st.none() | st.sampled_from(TIMES), limit=st.none() | st.integers(1, 40))
 def test_reads_equal_the_reference(store: Store, where: Condition, sort: str, since: int | None, until: int | None, limit: int | None) -> None:
     whole = expected(Query(since, until, where, sort))

@@ -28,6 +28,7 @@ from tests.browser.test_access import enter, refused
 from tests.browser.test_casework import WROTE, decided, hidden, taken_away
 from tests.browser.visiting import chromium, served, visiting
 from tests.cli import DEMO, lines, one
+from tests.examples import as_many
 from tests.require import need
 from tests.test_access import add
 from tests.test_bounded_pages import VIEWS as SEEN_AS
@@ -130,7 +131,7 @@ def long_texts(where: Condition) -> bool:
             return False
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=as_many(120), deadline=None)
 @example(where=Range("ot.object.name", "x" * 9000, None), span=(None, None), sort="")
 @example(where=Range("event.action", "a", "写" * 9000, include_high=False), span=(None, None), sort="")
 @given(where=WHOLE, span=SPANS, sort=st.sampled_from(["", "-@timestamp", "ot.unit", "-source.ip", "-observer.name", "ot.grouped", "-id"]))
@@ -146,7 +147,7 @@ def test_rows(stores: tuple[Store, Store], where: Condition, span: tuple[int | N
     assert counts == [embedded.num_rows] * 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=as_many(60), deadline=None)
 @given(where=WHOLE, span=SPANS, by=st.just("") | FIELDS, total=TOTALS, interval=st.sampled_from([HOUR, DAY, 7 * HOUR, 30 * DAY]))
 def test_histograms(stores: tuple[Store, Store], where: Condition, span: tuple[int | None, int | None], by: str, total: str, interval: int) -> None:
     told = [store.histogram("activity", Query(*span, where, ids=WELL), Histogram(interval, by, total)) for store in stores]
@@ -154,7 +155,7 @@ def test_histograms(stores: tuple[Store, Store], where: Condition, span: tuple[i
     assert _but_odd(told[0]) == _but_odd(told[1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=as_many(60), deadline=None)
 @given(where=WHOLE, fields=st.lists(FIELDS, min_size=1, max_size=3, unique=True), total=TOTALS, part=st.sampled_from([7, 30_000]))
 def test_terms(stores: tuple[Store, Store], where: Condition, fields: list[str], total: str, part: int) -> None:
     """In one part, and in many."""
@@ -166,7 +167,7 @@ def test_terms(stores: tuple[Store, Store], where: Condition, fields: list[str],
     assert told[0].to_pylist() == told[1].to_pylist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=as_many(60), deadline=None)
 @given(where=WHOLE, span=SPANS, fields=st.lists(st.sampled_from(["ot.count", "ot.rtt", "ot.unit", "ot.value"]), min_size=1, max_size=3, unique=True))
 def test_sums(stores: tuple[Store, Store], where: Condition, span: tuple[int | None, int | None], fields: list[str]) -> None:
     """Of whole numbers, and of others, whose sums are mostly none."""

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sensors.engine.streams import MAX_WAITING
+from tests.examples import as_many
 from tests.wire import (
     ACK,
-    EXAMPLES_EACH,
     EXCHANGES,
     FIN,
     PUSH,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 Spoken = list[tuple[int, bytes]]  # what one side says before the other speaks
 seeds = st.integers(0, 1 << 32)
 bursts = st.lists(st.lists(st.integers(0, len(EXCHANGES) - 1), min_size=1, max_size=4), min_size=1, max_size=5)
-few = settings(max_examples=EXAMPLES_EACH, deadline=None)
+few = settings(max_examples=as_many(25), deadline=None)
 
 
 def dialogue(numbers: Sequence[Sequence[int]]) -> Spoken:

@@ -209,7 +209,7 @@ def test_a_warning_is_released_as_a_document_that_is_signed_and_delivered(tmp_pa
     assert one("warning", "release", name, *signed, "--store", where, "--by", "bo") == released, "once"
     assert f"warning.{name}.en.html" in released["files"]
     again = balefire("warning", "release", name, *signed, "--store", where, "--both-languages", "--language", "en")
-    assert "was released already" in again.stdout
+    assert "was released already (ada, 20" in again.stdout
     assert "no page in: zh" in again.stderr
     monkeypatch.setenv("BALEFIRE_DUTIES__UNIT", "another unit since")
     printed = one("warning", "print", name, "--output", tmp_path / "out", "--format", "html", "--ledger", tmp_path / "ledger", "--store", where)

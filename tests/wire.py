@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import ipaddress
-import os
 import random
 import struct
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sensors.listing import lines
+from sensors.listing import Listing
 from sensors.pcapng import Interface, Writer
 from sensors.pcapng import Packet as Recorded
 from sensors.sensor import Sensor
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from sensors.coverage import Totals
     from sensors.source import Drop, Tick
 
-EXAMPLES_EACH: Final = int(os.environ.get("BALEFIRE_EXAMPLES", "25"))  # of each property
 SECOND: Final = 1_000_000_000
 MS: Final = 1_000_000
 START: Final = 1_700_000_040 * SECOND  # where a minute begins
@@ -322,12 +320,20 @@ class Seen:
         return [name for line in self.lines for name in line["anomaly"]]
 
 
+class Watching(Listing):
+    """A sensor that says all it can say of what it hears, so that one run is enough."""
+
+    def __init__(self, batch: int) -> None:
+        Sensor.__init__(self, "observer", "site", "file", batch=batch)
+        self.file, self.lines = "file", []
+
+
 def watch(packets: Sequence[Packet], batch: int = 1 << 20, each: int = 1 << 30, poison: int | None = None, names: Sequence[str] = ("",)) -> Seen:
-    """Run packets through the sensor and the listing, and check what always holds."""
-    sensor = Sensor("observer", "site", "file", batch=batch)
+    """Run packets through the sensor, and check what always holds."""
+    sensor = Watching(batch)
     told = list(sensor.listen(Feed(packets, each, poison, names)))
     tables = {name: [row for part in told for row in getattr(part, name).to_pylist()] for name in ("activities", "points", "coverage")}
-    listed: list[dict[str, Any]] = list(lines(Feed(packets, poison=poison, names=names), "file"))
+    listed: list[dict[str, Any]] = sensor.lines
     totals = sensor.totals
     for name, rows in tables.items():
         assert len({row["id"] for row in rows}) == len(rows), f"one identity twice in {name}"

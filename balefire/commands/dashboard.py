@@ -48,6 +48,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
 
     settings, users = screen.settings, accounts(screen.settings)
     where = listened(listen or settings.dashboard.address, users)
+    screen.exposed(settings.oidc.secret_file)
     scratch.sweep()
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
     address = f"http://{f'[{where}]' if where.version == 6 else where}:{port}"

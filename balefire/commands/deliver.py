@@ -15,8 +15,11 @@ from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from balefire.screen import Screen
-    from reports.deliver import Post, Way
+    from reports.deliver import Post
+    from reports.ways import Way
 
 
 @click.group(help=say("cli.help.deliver", HELP))
@@ -41,14 +44,14 @@ def _file(screen: Screen, file: Path | None) -> Path:
 
 
 def _known(screen: Screen, file: Path | None) -> dict[str, Way]:
-    from reports.deliver import ways
+    from reports.ways import ways
 
     return ways(_file(screen, file))
 
 
 def _standing(file: Path) -> tuple[dict[str, Way], float]:
     """The ways as the file has them now, and when it was changed (seconds)."""
-    from reports.deliver import ways
+    from reports.ways import ways
 
     known, about = ways(file), file.stat()
     return known, max(about.st_mtime, about.st_ctime)
@@ -70,11 +73,24 @@ def add(screen: Screen, entries: tuple[Path, ...], names: tuple[str, ...], file:
     if strange := [name for name in names if name not in known]:
         raise UsageError("deliver.strange", name=strange[0], known=", ".join(known) or "–")
     files = [_entry(screen, entry) for entry in entries]
-    made = [identity for entry in files for name in names for identity in post.add(entry, known[name], time.time())]
+    before = {identity: status for entry in files for name in names for identity, status in post.add(entry, known[name], time.time()).items()}
+    for text in _lacks(screen, [known[name] for name in names]):
+        screen.note(text)
     if as_json:
-        screen.emit({"deliveries": made})
-    else:
-        screen.print(screen.count("deliver.added", len(made)))
+        screen.emit({"deliveries": list(before), "known": [identity for identity, status in before.items() if status]})
+        return
+    if new := list(before.values()).count(None):
+        screen.print(screen.count("deliver.added", new))
+    for identity, status in before.items():
+        if status:
+            screen.print(screen.say("deliver.known", id=identity[:12], status=screen.say(f"deliver.status.{status}")))
+
+
+def _lacks(screen: Screen, known: Iterable[Way]) -> list[str]:
+    """What the ways need and do not have just now."""
+    from reports.channel import lacking
+
+    return [screen.say("deliver.lacks", name=way.name, problem=problem.text(screen.language)) for way in known for problem in lacking(way.settings)]
 
 
 @deliver.command("run", help=say("cli.help.deliver_run", HELP))
@@ -88,16 +104,19 @@ def run(screen: Screen, every: int | None, folder: Path | None, file: Path | Non
 
     place, post, ledger = _file(screen, file), _post(screen), ledger_of(screen, folder)
     _standing(place)  # what is wrong with it at the start ends this
-    said: list[list[str]] = [[]]  # ways that were missing when that was last said
+    said: list[list[str]] = [[]]  # what was missing when that was last said
 
     def once() -> None:
         known, changed = _standing(place)
         for number, names in post.follow(ledger, known, changed, time.time()).items():
             screen.note(screen.say("deliver.follows", number=number, names=", ".join(names)))
-        if (left := sorted({row["channel"] for row in post.rows() if row["status"] == "waiting"} - set(known))) != said[-1]:
-            said.append(left)
-            if left:
-                screen.note(screen.say("deliver.left", names=", ".join(left), known=", ".join(known) or "–"))
+        missing = _lacks(screen, known.values())
+        if left := sorted({row["channel"] for row in post.rows() if row["status"] == "waiting"} - set(known)):
+            missing.append(screen.say("deliver.left", names=", ".join(left), known=", ".join(known) or "–"))
+        if missing != said[-1]:
+            said.append(missing)
+            for text in missing:
+                screen.note(text)
         counts = post.run(known, time.time)
         if as_json:
             screen.emit({name: counts.get(name, 0) for name in ("sent", "waiting", "doubt", "dead")})

@@ -15,14 +15,14 @@ from records.homes import expanded
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from balefire.screen import Screen
     from records.store.examining import Check
 
 OWN: Final = {
-    "elsewhere", "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels",
-    "fence", "free", "mirror", "door", "store", "record",
+    "elsewhere", "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "bridged", "ring", "stamps", "lost", "privilege", "clock", "tshark",
+    "kernels", "fence", "free", "mirror", "door", "store", "record",
 }  # fmt: skip
 MILD: Final = {"elsewhere", "fence", "stamps"}  # what one can do without, or has to
 UNKNOWN: Final = "unknown"  # how it is where nobody could look: neither well nor a fault
@@ -38,7 +38,7 @@ def doctor(screen: Screen, interfaces: tuple[str, ...], record: Path | None, as_
     """What is looked at, and what to do where it is not well (exit status 1 then)."""
     if sys.platform != "linux":
         raise UsageError("live.linux")
-    found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name)]
+    found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name, interfaces)]
     found += [("", check) for check in (*_machine(), _door(screen), *([_recording(record)] if record else []), *_store(screen))]
     if not all(check.well or _unknown(check) for _, check in found if check.name not in MILD):
         screen.worse(1)
@@ -69,10 +69,10 @@ def _advice(screen: Screen, name: str, check: Check) -> str:
     return screen.say(f"{'cli.fit' if _own(check) else 'cli.doctor'}.{check.name}{kind}", interface=name, **check.values)
 
 
-def _interface(name: str) -> Iterator[Check]:
-    """One interface, as it is now."""
+def _interface(name: str, named: Sequence[str]) -> Iterator[Check]:
+    """One of the interfaces that were named, as it is now."""
     from records.store.examining import Check
-    from sensors.faces import face, faces, takes_all
+    from sensors.faces import face, faces, ports, takes_all
     from sensors.sources.cards import CARD, NONE, stamps
     from sensors.sources.doors import leads_elsewhere
 
@@ -91,6 +91,8 @@ def _interface(name: str) -> Iterator[Check]:
     yield Check("promiscuous", takes is True, {"how": UNKNOWN if takes is None else "refused"})
     yield Check("offloads", not seen.merges)
     yield Check("speaks", not seen.speaks)
+    joined = ports(seen.bridge) if seen.bridge else set[str]()
+    yield Check("bridged", not joined or (len(joined) > 1 and joined <= set(named)), {"bridge": seen.bridge, "ports": ", ".join(sorted(joined))})
     yield Check("ring", seen.ring >= seen.most_ring, {"now": seen.ring, "most": seen.most_ring})
     found = stamps(name)
     yield Check("stamps", found.how in (CARD, NONE), {"how": found.how, "ms": f"{found.apart / 1e6:,.1f}"})

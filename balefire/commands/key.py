@@ -45,8 +45,9 @@ def ledger_of(screen: Screen, folder: Path | None) -> Ledger:
 
 def words_of(screen: Screen) -> str:
     """The passphrase of the private keys."""
-    from reports.keys import passphrase
+    from reports.keys import passphrase, passphrase_file
 
+    screen.exposed(passphrase_file(os.environ, screen.settings.ledger.passphrase_file))
     return passphrase(os.environ, screen.settings.ledger.passphrase_file)
 
 

@@ -32,7 +32,9 @@ def notify(screen: Screen, every: int | None, as_json: bool) -> None:
     wanted = screen.settings.notification
     if not wanted.addresses:
         raise UsageError("notify.unset")
-    notifier = Notifier(screen.settings.delivery.post_place(), _wish(screen), screen.language, targets(expanded(wanted.addresses)))
+    addresses = expanded(wanted.addresses)
+    screen.exposed(addresses)
+    notifier = Notifier(screen.settings.delivery.post_place(), _wish(screen), screen.language, targets(addresses))
 
     def look() -> dict[str, int]:
         try:

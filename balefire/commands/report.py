@@ -12,7 +12,7 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing, signs
-from records.errors import ConflictError, StoreError, UsageError
+from records.errors import BalefireError, ConflictError, StoreError, UsageError
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reports.kept import Kept
     from reports.ledger import Ledger
     from reports.periods import Period
+    from reports.redeciding import Redecided
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 FORMATS: Final = ("html", "pdf", "xlsx", "json")
@@ -129,15 +130,19 @@ def listed(screen: Screen, as_json: bool) -> None:
     """Every report that is kept, the newest period first."""
     from balefire.reporting import kept
     from balefire.screen import table
+    from records.nesting import iso
+    from reports.redeciding import redecided
 
-    opened(screen).close()
-    rows = kept(screen.settings, screen.store).heads()
+    with closing(opened(screen)) as store:
+        rows = kept(screen.settings, screen.store).heads()
+        since = redecided(store, rows)
     for row in rows:
         if problem := row.pop("problem"):
             screen.fail(problem)
     if as_json:
         for row in rows:
-            screen.emit(row)
+            later = since.get(row["id"])
+            screen.emit(row | {"redecided": {"alerts": later.alerts, "last": iso(later.last), "by": later.by} if later else None})
     elif not rows:
         screen.note(screen.say("cli.report.none"))
     else:
@@ -150,6 +155,13 @@ def listed(screen: Screen, as_json: bool) -> None:
             ends, made = [(row[f"{end}_local"] or "–")[:16] for end in ("since", "until")], _made(row, zone_of(screen.settings.reports.zone))
             lines.append([row["id"], *ends, row["site"] or every, _index(row), made])
         screen.print(table(head, lines))
+        _tell_redecided(screen, since)
+
+
+def _tell_redecided(screen: Screen, since: dict[str, Redecided]) -> None:
+    """Say which reports tell of alerts that a person decided about since they were made."""
+    for identity, each in since.items():
+        screen.note(each.said(identity, screen.clock))
 
 
 def _made(row: dict[str, Any], zone: tzinfo) -> str:
@@ -172,6 +184,7 @@ def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, .
     """Say what a report says first; with --format print it anew, with --json all of it."""
     from balefire.reporting import kept
     from reports.kept import write, write_forms
+    from reports.redeciding import redecided
 
     folder = kept(screen.settings, screen.store)
     told = folder.find(identity)
@@ -182,10 +195,15 @@ def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, .
         files = [write(output, file.name, file.read_bytes()) for file in folder.files(str(told["id"]))]
     if as_json:
         screen.emit(told)
-        return
-    _tell(screen, told)
-    for file in files or folder.files(str(told["id"])):
-        screen.print(str(file))
+    else:
+        _tell(screen, told)
+        for file in files or folder.files(str(told["id"])):
+            screen.print(str(file))
+    try:
+        with closing(opened(screen)) as store:
+            _tell_redecided(screen, redecided(store, [told | told["made_from"]]))
+    except BalefireError as error:  # the report is there, whatever became of the store
+        screen.unable(error)
 
 
 @report.command(help=say("cli.help.report_release", HELP))
@@ -252,20 +270,23 @@ def _release(screen: Screen, store: Store, ledger: Ledger, keys: Path | None, to
     from records.nesting import iso
     from reports.ledger import digest
     from reports.requesting import record
+    from reports.words import nanoseconds
 
-    name = str(told["id"])
+    name, now = str(told["id"]), iso(time.time_ns())
     entry = ledger.released(name)
     reports = kept(screen.settings, screen.store)
     if entry is None:
         key = signing(screen, ledger, keys)
         with TemporaryDirectory() as into:
-            entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=iso(time.time_ns()))
+            entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=now)
     record(store, entry)
     receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
+    person, when = str(entry.body["by"]), str(entry.body["time"])
     if as_json:
-        screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})
+        screen.emit({"id": name, "number": entry.number, "by": person, "time": when, "receipt": receipt, "entry": place, "files": list(signed)})
     else:
-        screen.print(screen.say("cli.report.released", id=name, entry=place, receipt=receipt))
+        words = "released" if when == now else "was_released"  # by whoever was first, where two do so at once, too
+        screen.print(screen.say(f"cli.report.{words}", id=name, entry=place, receipt=receipt, by=person, time=screen.clock.stamp(nanoseconds(when))))
     files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
     if unsigned := [file.name for file in files if signed.get(file.name) != digest(file)]:
         screen.note(screen.say("cli.report.unsigned", files=", ".join(unsigned)))

@@ -66,13 +66,13 @@ def serve(
     check_places(interfaces, **how)
     forgo(*OPENING)  # it, too: nothing that it starts gets more than what listens
     from records.store import open_store
-    from records.store.contract import AWAY
+    from records.store.contract import AWAY, FULL
 
     scratch.sweep()
     try:
         open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
     except StoreError as error:  # who judges waits for one that is away, and says so
-        if error.key not in AWAY:
+        if error.key not in AWAY | {FULL}:
             raise
     settings, which = (context.find_object(Globals) or Globals()).settings, dict.fromkeys(interfaces)
     more = ["--store", screen.store, "--language", screen.language]

@@ -40,6 +40,7 @@ def _accounts(screen: Screen) -> Accounts:
 def _typed(screen: Screen, file: Path | None) -> str:
     """The password: the first line of a file, or as typed twice."""
     if file is not None:
+        screen.exposed(file)
         try:
             return first_line(file)
         except (OSError, UnicodeDecodeError) as error:

@@ -211,11 +211,13 @@ def sign(
         entry = warnpage.release(ledger, lambda: signing(screen, ledger, keys), told, pages, by, now)
     requesting.record(store, entry)
     receipt, place, files = str(entry.receipt), str(ledger.path(entry.number)), [str(each["name"]) for each in entry.body["files"]]
+    person, when = str(entry.body["by"]), str(entry.body["time"])
     if as_json:
-        screen.emit({"id": told["id"], "number": entry.number, "receipt": receipt, "entry": place, "files": files})
+        screen.emit({"id": told["id"], "number": entry.number, "by": person, "time": when, "receipt": receipt, "entry": place, "files": files})
     else:
-        words = "released" if entry.body["time"] == iso(now) else "was_released"
-        screen.print(screen.say(f"warning.{words}", id=told["id"], entry=place, receipt=receipt, time=screen.clock.stamp(nanoseconds(entry.body["time"]))))
+        words = "released" if when == iso(now) else "was_released"
+        stamp = screen.clock.stamp(nanoseconds(when))
+        screen.print(screen.say(f"warning.{words}", id=told["id"], entry=place, receipt=receipt, by=person, time=stamp))
     if lacking := [each for each in languages if files and not any(f".{each}." in name for name in files)]:
         screen.note(screen.say("warning.unpaged", id=told["id"], languages=", ".join(lacking)))
     _named(screen, str(entry.body["document"].get("unit") or ""))

@@ -25,7 +25,7 @@ from records.homes import expanded
 from records.wording import say
 from sensors.faces import own
 from sensors.rights import ALONE, forgo
-from sensors.sources.doors import check_together, leads_elsewhere
+from sensors.sources.doors import check_free, check_together, leads_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -38,8 +38,8 @@ MOST_NAMED: Final = 8  # bad captures that are named at the end
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "read", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {
-    "capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.record", "live.scapy", "live.unfiltered",
-    "live.unshared",
+    "capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.no_folder", "live.place", "live.record", "live.scapy",
+    "live.unfiltered", "live.unshared",
 }  # fmt: skip
 
 
@@ -89,6 +89,7 @@ def watch(
         return
     how["portable"] = how["portable"] or sys.platform != "linux"
     check_places(interfaces, **how)
+    check_free(interfaces)
     more = words(**how)
     with listener(interfaces, more) as process:
         _confine(screen)
@@ -300,8 +301,11 @@ class Heard:
         if "error" in told:
             screen.fail(InputError(told["error"], **told["values"]))
             self._bad[str(told["values"].get("file", told["error"]))] = None
-        elif told.get("ended", {}).get("bad"):
-            screen.note(screen.count("cli.watch.bad", told["ended"]["bad"], which=", ".join([*bad[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])])))
+        elif "ended" in told:
+            which = ", ".join([*bad[:MOST_NAMED], *(["…"] if len(bad) > MOST_NAMED else [])])
+            for what in ("bad", "passed"):
+                if count := told["ended"].get(what):
+                    screen.note(screen.count(f"cli.watch.{what}", count, which=which))
         elif told and not told.keys() & NUMBERS:
             (news, what), *more = told.items()
             screen.note(screen.say(f"cli.heard.{news}", what=what, **dict(more)))

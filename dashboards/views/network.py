@@ -8,9 +8,9 @@ import streamlit as st
 
 from dashboards import conduits as zoning
 from dashboards import counting, inventory, kit, queries, topology
+from dashboards.linking import STRENGTH
 from dashboards.page import Page, begin, choice, forget, left_out, newer, remember
 from dashboards.reference import deed_words
-from dashboards.topology import QUIET, STRENGTH
 from records.effects import EFFECTS, NUMBER
 from records.formats import duration, number
 from records.wording import role_words
@@ -18,7 +18,8 @@ from sensors.protocol import title_of
 
 if TYPE_CHECKING:
     from dashboards.inventory import Risk
-    from dashboards.topology import Link, Network
+    from dashboards.linking import Link
+    from dashboards.topology import Network
     from detectors.graph import Node
 
 PAGE: Final = ("network", 4)
@@ -29,6 +30,7 @@ LABELS: Final = 6  # links that are named on the picture
 LISTED: Final = 100
 LINES: Final = 6  # accesses of one link that are drawn, the strongest
 ZONES: Final = 8  # columns
+QUIET: Final = frozenset({"identify", "session"})  # accesses that look or log in
 DEEDS: Final = 6  # effects of a conduit, the most frequent
 
 
@@ -46,8 +48,8 @@ def show(page: Page) -> None:
         st.space("stretch")
         slot = st.container(width="content")
     with st.spinner(page.say("network.reading")):
-        made = topology.network(page.store, page.whole, page.span, moment)
-    shown = made.drawn(st.query_params.get("asset", ""))
+        made = topology.network(page.store, page.whole, page.span, moment, st.query_params.get("asset", ""))
+    shown = made.links.told[: 2 * topology.MOST_LINKS]
     slot.markdown(f":gray[{summary(page, made, len(shown), moment)}]")
     told = kit.watch("network", drawn(page, made, shown, tint), "network", "node")
     if told:
@@ -92,14 +94,13 @@ def slider(page: Page) -> int:
 
 def summary(page: Page, made: Network, shown: int, moment: int) -> str:
     """How many assets and links, how many of them new; what it is compared with; whether the picture leaves any out."""
-    linked = {end for link in made.links for end in (link.source, link.destination)}
-    now, fresh = [link for link in made.links if link.accesses], [link for link in made.links if link.fresh]
-    parts = [page.say("network.assets", linked=number(len(linked)), known=number(made.known)), page.count("network.links", len(now), count=number(len(now)))]
+    links, assets = made.links, page.say("network.assets", linked=number(made.links.linked), known=number(made.known))
+    parts = [assets, page.count("network.links", links.now, count=number(links.now))]
     if made.before is None:
         parts.append(page.say("network.no_before"))
     else:
-        parts.append(page.say("network.fresh", fresh=number(len(fresh)), gone=number(made.gone), length=duration(moment - made.before.since, page.language)))
-    if shown < len(made.links):
+        parts.append(page.say("network.fresh", fresh=number(links.fresh), gone=number(links.gone), length=duration(moment - made.before.since, page.language)))
+    if shown < links.total:
         parts.append(page.say("network.drawn", shown=number(shown)))
     return " · ".join(parts) + (page.say("explore.cut") if made.cut else "")
 
@@ -201,7 +202,8 @@ def effect_words(page: Page, link: Link, access: str) -> str:
 def links(page: Page, made: Network, chosen: Node | None) -> None:
     """The links of the chosen asset, or all that are new."""
     names = {node.id: node for node in made.nodes}
-    found = [link for link in made.links if (chosen.id in (link.source, link.destination) if chosen else link.fresh)]
+    found = [link for link in made.links.told if (chosen.id in (link.source, link.destination) if chosen else link.fresh)]
+    total = len(found) if chosen else made.links.fresh
     lines: list[list[Any]] = []
     for link in found[:LISTED]:
         strongest = (link.fresh or sorted(link.accesses, key=STRENGTH.index) or [""])[0]
@@ -209,7 +211,7 @@ def links(page: Page, made: Network, chosen: Node | None) -> None:
         effects = {"text": effect_words(page, link, ""), "kind": "plain", **({"access": strongest} if strongest else {})}
         ends = [{"text": names[end].name, "href": page.address("asset", asset=end)} for end in (link.source, link.destination)]
         lines.append([*ends, effects, state, {"text": number(sum(link.accesses.values())), "kind": "number"}])
-    note = page.say("activity.cut", shown=LISTED, total=number(len(found))) if len(found) > LISTED else ""
+    note = page.say("activity.cut", shown=LISTED, total=number(total)) if total > LISTED else ""
     title = page.say("network.links_of", name=chosen.name) if chosen else page.say("network.new_links")
     head = [page.say(f"network.{name}") for name in ("from", "to", "effects", "state", "operations")]
     empty = page.say("network.no_links" if chosen else "network.no_new")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import kit
 from dashboards.access.visitor import may
-from dashboards.deciding import refused, refusing
+from dashboards.deciding import plain, refused, refusing
 from dashboards.page import Page, begin, picked, remember
 from dashboards.printouts import WHICH, earlier, file, kept, make
 from dashboards.queries import LOOKED_AT
@@ -20,6 +20,7 @@ from records.wording import say
 from reports.front import all_recorded
 from reports.periods import KINDS, zone_of
 from reports.printing import html, printed
+from reports.redeciding import redecided
 from reports.summary import known_sites
 from reports.words import Words, nanoseconds
 
@@ -126,6 +127,8 @@ def preview(page: Page, name: str) -> None:
             called = ".".join(filter(None, (name, "" if form == "json" else page.language, form)))
             content = partial(file, name, form, page.language)
             st.download_button(form.upper(), content, called, KINDS_OF_FILE[form], key=f"file_{form}", on_click="ignore")
+    for later in redecided(page.store, [told | told["made_from"]]).values():
+        st.caption(plain(later.said(name, page.clock)))
     asking(page, name)
     kit.draw("paper", {"html": shown, "title": page.say("reports.preview"), "height": HEIGHT}, "paper")
 

@@ -162,8 +162,8 @@ def table(page: Page, curve: Curve, now: Step) -> dict[str, Any]:
                 {"text": "–" if told is None else rate(told), "kind": "number"},
                 {"text": number(each.alerts), "kind": "number"},
                 {"text": number(each.fires), "kind": "number"},
-                {"text": number(len(each.lost)) if each.lost else "", "severity": "critical" if each.lost else "", "kind": "number"},
-                {"text": number(len(each.thinned)) if each.thinned else "", "kind": "number"},
+                {"text": number(len(each.lost)), "severity": "critical" if each.lost else "", "kind": "number"},
+                {"text": number(len(each.thinned)), "kind": "number"},
             ]
         )
     names = ("number", "per_shift", "alerts", "findings", "confirmed_lost", "confirmed_thinned")

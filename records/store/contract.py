@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ABSENT: Final = frozenset({"store.missing", "elastic.unmade"})  # StoreErrors of a place where no store is yet
+FULL: Final = "store.full"  # what waits for a store waits until there is room on its disk, too
 AWAY: Final = frozenset(  # StoreErrors that pass by themselves
     {"elastic.unreachable", "elastic.disconnected", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"}
 )

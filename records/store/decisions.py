@@ -19,6 +19,7 @@ from records.query import Query
 from records.schema import TABLES
 from records.store.columns import decoded, document, flat
 from records.store.manifest import Document
+from records.visible import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,10 +74,12 @@ class Documents(Protocol):
 
 
 def decide(documents: Documents, changes: Sequence[Change], now: int) -> None:
-    """Make these changes, all or none: whoever calls has begun a transaction. Raises ConflictError."""
+    """Make these changes, all or none: whoever calls has begun a transaction. Raises ConflictError, and UsageError for a text that is none."""
     rows: dict[tuple[str, str], Row] = {}
     entries: list[Row] = []
     for change in changes:
+        for text in (change.note, *change.values.values()):
+            check_text(text)
         place = (change.table, change.id)
         if change.table not in TABLES:
             entries.append(entry(change.action, change.by, *place, change.before, change.values, change.note))

@@ -63,12 +63,12 @@ class EmbeddedStore:
         self.path = path.absolute()
         self._lock: int | None = None
         self._turn: Turn | None = None
-        with guard(self.path):
-            check_place(self.path, write)
-            if write:
-                self._lock = None if beside else locked(self.path)
-                self._turn = Turn(self.path)
         try:
+            with guard(self.path):
+                check_place(self.path, write)
+                if write:
+                    self._lock = None if beside else locked(self.path)
+                    self._turn = Turn(self.path)
             with self._turn.taken() if self._turn else contextlib.nullcontext():
                 upgrade(self.path, write and not beside)
                 self._manifest = Manifest(self.path, write)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from records.errors import StoreError
@@ -53,8 +53,9 @@ def locked(path: Path) -> int:
         writer = os.pread(handle, LONGEST, 0).decode("ascii", "replace").strip() or "?"
         os.close(handle)
         raise StoreError("store.in_use", path=path, process=writer) from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, b"%d" % os.getpid(), 0)  # for whoever finds it locked
+    with suppress(OSError):  # where the disk is full it is locked all the same
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, b"%d" % os.getpid(), 0)  # for whoever finds it locked
     return handle
 
 

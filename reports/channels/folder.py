@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import UsageError
 from records.homes import expanded
-from reports.channel import Channel, LaterError
+from reports.channel import Channel, LaterError, RefusedError
 from reports.ledger import digest
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
-    """Put what is not there yet; doing it twice changes nothing. Raises UsageError where another entry has its place."""
+    """Put what is not there yet; doing it twice changes nothing. Raises RefusedError where another entry has its place."""
     del settings, doubtful
     folder, entry = expanded(parcel.to), parcel.files[0]
     at = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (taken := folder / entry.name).exists() and digest(taken) != digest(entry):
-            raise UsageError("deliver.taken", place=taken)
+            raise RefusedError(str(UsageError("deliver.taken", place=taken)))
         for file, place in parcel.placed():
             at = there = folder / place
             if there.is_file() and digest(there) == digest(file):

@@ -7,18 +7,19 @@ import ssl
 from contextlib import closing
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import formatdate
+from email.utils import formatdate, parseaddr
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret, trusting, untrusted
+from records.errors import UsageError
+from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, is_here, secret, trusting, untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reports.channel import Parcel
+    from reports.channel import Parcel, Wrong
 
 KEYS: Final = frozenset({"host", "port", "tls", "ca", "from", "to", "user", "password_env", "password_file"})
-LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+TLS: Final = ("starttls", "implicit", "none")
 CHUNK: Final = 64 << 10
 TYPES: Final = {
     ".pdf": "application/pdf",
@@ -49,17 +50,8 @@ def _sent(settings: Mapping[str, Any], to: str, body: bytes, doubtful: Callable[
             return _ended(server.getreply())
     except ssl.SSLCertVerificationError as error:
         raise untrusted(str(settings["host"]), error) from error
-    except (smtplib.SMTPException, OSError) as error:
-        if _for_good(error):
-            raise RefusedError(str(error)) from error
+    except (smtplib.SMTPException, OSError) as error:  # a password that is refused (535) among them: it can be mended
         raise (DoubtError if sent else LaterError)(str(error) or type(error).__name__) from error
-
-
-def _for_good(error: Exception) -> bool:
-    """Whether no other try would help. A server that cannot check a password just now (454, RFC 4954 section 4.7.3) can later."""
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return error.smtp_code >= 500
-    return isinstance(error, smtplib.SMTPNotSupportedError)
 
 
 def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:
@@ -68,7 +60,7 @@ def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:
     implicit = tls == "implicit"
     server = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context) if implicit else smtplib.SMTP(host, port, timeout=TIMEOUT_S)
     try:
-        if not implicit and (tls == "starttls" or host not in LOCAL):
+        if not implicit and tls != "none":
             server.starttls(context=context)
         server.ehlo_or_helo_if_needed()
         if user := settings.get("user"):
@@ -121,4 +113,26 @@ def receivers(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, given)) if isinstance(given, list) else (str(given),)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
-CHANNEL: Final = Channel("mail", KEYS, frozenset({"host", "from", "to"}), receivers, deliver, frozenset({"ca", "password_file"}))
+def unusable(settings: Mapping[str, Any]) -> Wrong | None:
+    """What no mail could go by, or would go by in clear."""
+    tls, host = settings.get("tls", TLS[0]), str(settings["host"])
+    if tls not in TLS:
+        return "tls", ", ".join(TLS)
+    if tls == "none" and not is_here(host):
+        return "tls", UsageError("deliver.clear", host=host)
+    if not _sayable(str(settings["from"])):
+        return "from", "balefire@plant.example"
+    if not (to := receivers(settings)) or not all(map(_sayable, to)):
+        return "to", "[desk@agency.example]"
+    if ("user" in settings) != bool(settings.keys() & {"password_env", "password_file"}):
+        return next(name for name in settings if name in {"user", "password_env", "password_file"}), "user + password_file | user + password_env"
+    return None
+
+
+def _sayable(address: str) -> bool:
+    """Whether SMTP can say it: ASCII without a blank or line end, with a name before it or not."""
+    plain = parseaddr(address)[1]
+    return address.isprintable() and bool(plain) and plain.isascii() and " " not in plain
+
+
+CHANNEL: Final = Channel("mail", KEYS, frozenset({"host", "from", "to"}), receivers, deliver, frozenset({"ca", "password_file"}), unusable)

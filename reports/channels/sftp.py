@@ -11,14 +11,14 @@ from reports.channel import TIMEOUT_S, Channel, LaterError, RefusedError, secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reports.channel import Parcel
+    from reports.channel import Parcel, Wrong
 
 KEYS: Final = frozenset({"host", "port", "user", "path", "known_hosts", "key_file", "passphrase_env", "passphrase_file", "password_env", "password_file"})
 LOCAL: Final = frozenset({"known_hosts", "key_file", "passphrase_file", "password_file"})
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
-    """Put what is not there yet. Raises UsageError where another entry has its place."""
+    """Put what is not there yet. Raises RefusedError where another entry has its place."""
     del doubtful
     try:
         import asyncssh
@@ -26,9 +26,7 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
         raise UsageError("deliver.package", package="asyncssh") from error
     try:
         return asyncio.run(asyncio.wait_for(_put(settings, parcel), TIMEOUT_S * 5))
-    except (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable, asyncssh.KeyImportError) as error:
-        raise RefusedError(str(error)) from error
-    except (OSError, asyncssh.Error, TimeoutError) as error:
+    except (OSError, asyncssh.Error, asyncssh.KeyImportError, TimeoutError) as error:  # keys and passwords that do not do among them: they can be mended
         raise LaterError(str(error) or type(error).__name__) from error
 
 
@@ -41,7 +39,7 @@ async def _put(settings: Mapping[str, Any], parcel: Parcel) -> str:
     async with asyncssh.connect(str(settings["host"]), int(settings.get("port", 22)), **about) as connection, connection.start_sftp_client() as there:
         folder, entry = parcel.to.rstrip("/"), parcel.files[0]
         if await there.exists(taken := f"{folder}/{entry.name}") and not await _same(there, taken, entry.read_bytes()):
-            raise UsageError("deliver.taken", place=taken)
+            raise RefusedError(str(UsageError("deliver.taken", place=taken)))
         for file, name in parcel.placed():
             place, beside = f"{folder}/{name}", f"{folder}/.{file.name}.{parcel.id[:8]}.part"
             if await there.exists(place) and await _same(there, place, file.read_bytes()):
@@ -70,4 +68,10 @@ async def _same(there: Any, place: str, wanted: bytes) -> bool:
         return bytes(await opened.read(len(wanted) + 1)) == wanted
 
 
-CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver, LOCAL)
+def unusable(settings: Mapping[str, Any]) -> Wrong | None:
+    """Nothing to prove with who asks."""
+    proof = ("key_file", "password_file", "password_env")
+    return None if settings.keys() & set(proof) else ("user", f"user + {' | '.join(proof)}")
+
+
+CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver, LOCAL, unusable)

@@ -13,17 +13,14 @@ from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reports.channel import Parcel
+    from reports.channel import Parcel, Wrong
 
 KEYS: Final = frozenset({"url", "ca", "token_env", "token_file", "idempotent"})
-LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
     """One POST; the status that it was taken with. Redirects are not followed."""
     place = urlsplit(parcel.to)
-    if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOCAL):
-        raise UsageError("deliver.https", url=parcel.to)
     body, boundary = _multipart(parcel)
     head = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(len(body)), "Idempotency-Key": parcel.id}
     if token := secret(settings, "token"):
@@ -53,7 +50,8 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
         return f"HTTP {status}"
     # RFC 9110, 15.5 and RFC 6585: with these it did not act on what was asked. So it is with a 503 that says when to ask again (15.6.4): who sheds load does
     # so before the work; one without it comes from gateways, too, that lost the server behind them midway, as 500, 502 and 504 do: in doubt.
-    if status in {408, 425, 429} or (status == 503 and when) or (status >= 500 and not asked):
+    # A token that does not do (401) can be mended.
+    if status in {401, 408, 425, 429} or (status == 503 and when) or (status >= 500 and not asked):
         raise LaterError(f"HTTP {status}")
     raise (DoubtError if status >= 500 else RefusedError)(f"HTTP {status}")
 
@@ -73,4 +71,9 @@ def _multipart(parcel: Parcel) -> tuple[bytes, str]:
     return b"".join([*parts, f"--{boundary}--\r\n".encode()]), boundary
 
 
-CHANNEL: Final = Channel("webhook", KEYS, frozenset({"url"}), lambda settings: (str(settings["url"]),), deliver, frozenset({"ca", "token_file"}))
+def unusable(settings: Mapping[str, Any]) -> Wrong | None:
+    """What is neither true nor false: a text would count as true, "false" among them."""
+    return None if isinstance(settings.get("idempotent", False), bool) else ("idempotent", "true, false")
+
+
+CHANNEL: Final = Channel("webhook", KEYS, frozenset({"url"}), lambda settings: (str(settings["url"]),), deliver, frozenset({"ca", "token_file"}), unusable)

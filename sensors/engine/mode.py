@@ -41,7 +41,8 @@ def cache_directory() -> Path:
         place.mkdir(parents=True, exist_ok=True)
         (place / ".writable").touch()
     except OSError:
-        return Path(tempfile.mkdtemp(prefix=scratch.prefix("kernels")))
+        place = Path(tempfile.mkdtemp(prefix=scratch.prefix("kernels"))) / digest.hexdigest()  # nothing but kernels of ours lies beside it
+        place.mkdir()
     return place
 
 

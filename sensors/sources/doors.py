@@ -6,6 +6,7 @@ pcap-over-IP is a pcap or pcapng, one end of a connection of TCP to the other, a
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from records.errors import InputError, UsageError
-from sensors.sources.folders import Folder
+from sensors.sources.folders import Folder, check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from threading import Event
+
 CALLS, ANSWERS = "tcp", "tcp-listen"
 PORT: Final = 57012
 MOST_LINES: Final = 16  # peers of one door at a time
@@ -53,6 +56,10 @@ class Taker(Protocol):
         """Have people told."""
         ...
 
+    def pass_over(self, path: Path, why: str) -> None:
+        """Have people told, by its name in the catalogue, why this is not read, and count it."""
+        ...
+
 
 class Door(Protocol):
     """One of them; opening it raises BalefireError. `half`: the run that was killed amid what comes again now; empty where none was."""
@@ -75,8 +82,15 @@ def leads_elsewhere(place: str) -> bool:
 
 
 def check_together(places: Sequence[str], expression: str, *, portable: bool, processes: int) -> None:
-    """Raises UsageError for places that cannot be listened to together, or not so, before anything is compiled or made for them."""
+    """Raises UsageError for places that are none, or cannot be listened to together, or not so, before anything is compiled or made for them."""
     elsewhere = [leads_elsewhere(place) for place in places]
+    for place in (place for place, leads in zip(places, elsewhere, strict=True) if leads):
+        if expression:
+            raise UsageError("live.unfiltered", place=place)
+        if "://" in place:
+            _parsed(place)
+        else:
+            check_folder(place)
     if not portable and not any(elsewhere):
         if expression:
             from sensors.sources.filters import Program
@@ -89,14 +103,25 @@ def check_together(places: Sequence[str], expression: str, *, portable: bool, pr
         raise UsageError("live.mixed", interface=places[elsewhere.index(False)])
 
 
+def check_free(places: Sequence[str]) -> None:
+    """Raises InputError for a place at which nobody could come in, its address being in use or none of this machine, before anything is compiled for it."""
+    for scheme, address, port in (_parsed(place) for place in places if "://" in place):
+        if scheme == ANSWERS:
+            _waiting(address, port).close()
+
+
 def door(place: str, expression: str = "") -> Door:
     """The door that a place names: tcp://HOST:PORT, tcp-listen://ADDRESS:PORT, a folder (with a slash), or an interface. Raises UsageError and InputError."""
     if not leads_elsewhere(place):
         return Sniffed(place, expression)
-    if expression:
-        raise UsageError("live.unfiltered", place=place)
     if "://" not in place:
         return Folder(place)
+    scheme, host, port = _parsed(place)
+    return Caller(host, port) if scheme == CALLS else Listener(host, port)
+
+
+def _parsed(place: str) -> tuple[str, str, int]:
+    """Scheme, host and port. Raises UsageError."""
     try:
         parts = urlsplit(place)
         host, port = parts.hostname, PORT if parts.port is None else parts.port
@@ -105,7 +130,16 @@ def door(place: str, expression: str = "") -> Door:
     rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
     if rest or parts.scheme not in (CALLS, ANSWERS) or (parts.scheme == CALLS and not (host and port)):
         raise UsageError("live.place", place=place)
-    return Caller(cast("str", host), port) if parts.scheme == CALLS else Listener(host or "127.0.0.1", port)
+    return parts.scheme, host or "127.0.0.1", port
+
+
+def _waiting(address: str, port: int) -> socket.socket:
+    """Whoever comes there can be let in. Raises InputError."""
+    try:
+        return socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # its own words name the address once more
+        raise InputError("live.port", place=_named(ANSWERS, address, port), reason=why) from None
 
 
 class Caller:
@@ -160,10 +194,7 @@ class Listener:
     half = ""
 
     def __init__(self, address: str, port: int) -> None:
-        try:
-            self._socket = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
-        except OSError as error:
-            raise InputError("live.port", place=_named(ANSWERS, address, port), reason=error.strerror or str(error)) from None
+        self._socket = _waiting(address, port)
         self._socket.settimeout(WAKE_S)
         self._lines = 0
         self.name = _named(ANSWERS, address, self._socket.getsockname()[1])

@@ -29,6 +29,7 @@ from sensors.sources.pcap import listen, open_capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from sensors.sources.doors import Door
     from sensors.sources.reader import CaptureSource
@@ -40,7 +41,7 @@ MOST_INTERFACES: Final = 256
 SLACK: Final = 2_000_000_000  # nanoseconds that packets may lie with whoever sends them
 END_S: Final = 2.0  # for what is on its way when it is to end
 WAKE_S: Final = 0.1
-MOST_SAID: Final = 100  # bad captures (which file, or whose; and why) that are told; all are counted
+MOST_SAID: Final = 100  # bad captures (which file, or whose; and why) that are told, and of what is passed over; all are counted
 UNKNOWN: Final = "capture.unknown"  # the error of what is no capture
 
 
@@ -107,6 +108,7 @@ class Feeds:
         self._dark, self._since_dark = Counter[str](), dict[str, int]()  # nanoseconds in which nothing could come, by name; since when nothing can
         self._statistics = Statistics()
         self._bad = Counter[tuple[str, str]]()
+        self._passed = 0
         self._broken: list[tuple[int, str]] = []  # by an interface of each, what is told of captures of which no more comes
         self._said: deque[dict[str, object]] = deque(maxlen=1 << 10)
         self._clocks: dict[int, Clock] = {}
@@ -135,6 +137,14 @@ class Feeds:
     def say(self, **told: object) -> None:
         """Have people told at the next look."""
         self._said.append(told)
+
+    def pass_over(self, path: Path, why: str) -> None:
+        """Count it, and have people told; see `Taker`."""
+        with self._lock:
+            self._passed += 1
+            room = self._passed <= MOST_SAID
+        if room:
+            self.say(**{why: str(path)})
 
     def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool | None:
         """Read a capture to its end; see `Taker`."""
@@ -277,8 +287,8 @@ class Feeds:
                 end()
 
     def counts(self) -> dict[str, int]:
-        """Packets that came, those that were dropped as whoever wrote them said, and captures that were bad."""
-        return {"packets": self._packets.total(), "dropped": self._dropped.total(), "bad": self._bad.total()}
+        """Packets that came, those that were dropped as whoever wrote them said, captures that were bad, and what was passed over."""
+        return {"packets": self._packets.total(), "dropped": self._dropped.total(), "bad": self._bad.total(), "passed": self._passed}
 
     def close(self) -> None:
         """Let go of everything."""

@@ -24,6 +24,7 @@ LOOK_S: Final = 1.0  # between looks at a folder
 SETTLED_S: Final = 5.0  # since a file was written last
 READ: Final = "read"  # the folder of what was read, inside the other
 READING: Final = ".reading"  # in it: who is reading, and the name of the file that is being read
+HIDDEN: Final = "."  # what a name begins with that whoever copies gives it until all is there (rsync, for one), and others what is for no reader
 STAYED: Final = ".stayed"  # in it: what was read and could not be moved, and what it was like
 REMEMBERED: Final = 64  # files that were read last, of which it is seen that they are written on
 
@@ -41,18 +42,24 @@ class Like(NamedTuple):
         return cls(told.st_ino, told.st_size, told.st_mtime_ns)
 
 
+def check_folder(place: str) -> None:
+    """Raises UsageError where it is none."""
+    if not Path(place).is_dir():
+        raise UsageError("live.no_folder" if Path(place).exists() else "capture.missing", file=place)
+
+
 class Folder:
     """What was read is moved into a folder inside it, so that it is read once, whatever ends meanwhile. What may not be moved is remembered there."""
 
     def __init__(self, place: str) -> None:
         self.name, self._folder = place, Path(place)
-        if not self._folder.is_dir():
-            raise UsageError("live.no_folder" if self._folder.exists() else "capture.missing", file=place)
+        check_folder(place)
         self._seen: dict[Path, tuple[Like, float]] = {}
         self.half, self._half = self._left()
         self._done: dict[Path, int] = {}  # where what was read last lies now, and how much there was of it
         self._stayed = self._remembered()
         self._barred: dict[Path, str] = {}  # what cannot be opened, and why, or "" where there is nothing in it: said once, and tried again
+        self._passed = set[Path]()  # what is no file
 
     def run(self, taker: Taker) -> None:
         """See `Door`."""
@@ -81,14 +88,20 @@ class Folder:
 
     def _settled(self, taker: Taker) -> list[Path]:
         """The files that nobody has written for a while, oldest first; before them what was left half read."""
-        now, seen = time.monotonic(), dict[Path, tuple[Like, float]]()
+        now, seen, others = time.monotonic(), dict[Path, tuple[Like, float]](), set[Path]()
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):  # it was there a moment ago
-                if not path.name.startswith(".") and path.is_file():
+                if path.name.startswith(HIDDEN):
+                    continue
+                if path.is_file():
                     like = Like.of(path.stat())
                     before, since = self._seen.get(path, (None, now))
                     seen[path] = (like, since if like == before else now)
-        self._seen = seen
+                elif path.name != READ and path.lstat():
+                    others.add(path)
+        for path in sorted(others - self._passed):
+            taker.pass_over(path, "nested" if path.is_dir() else "odd")
+        self._seen, self._passed = seen, others
         self._barred = {path: why for path, why in self._barred.items() if path in seen}
         if gone := self._stayed.keys() - {path.name for path in seen}:
             self._remember({name: like for name, like in self._stayed.items() if name not in gone})
@@ -110,11 +123,11 @@ class Folder:
         try:
             opened = path.open("rb", buffering=0)
         except OSError as error:
-            self._pass_over(taker, path, error.strerror or str(error))
+            self._put_off(taker, path, error.strerror or str(error))
             return
         with opened as file:
             if not os.fstat(file.fileno()).st_size:  # whoever writes it may keep what it has until there is more
-                self._pass_over(taker, path)
+                self._put_off(taker, path)
                 return
             done = self._folder / READ
             done.mkdir(exist_ok=True)
@@ -126,7 +139,7 @@ class Folder:
             self._put_away(taker, path, like, is_capture=read is not None)
             (done / READING).unlink(missing_ok=True)
 
-    def _pass_over(self, taker: Taker, path: Path, why: str = "") -> None:
+    def _put_off(self, taker: Taker, path: Path, why: str = "") -> None:
         if self._barred.get(path) != why:
             if why:
                 taker.say(barred=str(path), reason=why)

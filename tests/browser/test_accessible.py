@@ -35,6 +35,8 @@ NARROWED = {"handover": "alerts?handover=1", "no alerts": "alerts?q=title:no", "
 # Tables in which not all is to be seen without a hand.
 CUT = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].flatMap(host => [...host.shadowRoot.querySelectorAll('.scroll')])
     .filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText)"""
+FORMS = ("alert", "suppressions")  # have some that a button opens
+OPENS, FORM = "[data-testid=stPopover] button:enabled", "[data-testid=stPopoverBody]"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violations"]}
 
 
@@ -63,9 +65,9 @@ def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
         each.close()
 
 
-def serious(page: Page, ours: bool = True) -> list[str]:
-    """Faults of impact serious or critical; `ours`: of what stands in a shadow root, where Streamlit puts nothing."""
-    told = cast("list[dict[str, Any]]", cast("Any", Axe()).run(page, options=RULES).response["violations"])
+def serious(page: Page, ours: bool = True, within: str | None = None) -> list[str]:
+    """Faults of impact serious or critical; `ours`: of what stands in a shadow root, where Streamlit puts nothing; `within`: of one part of the page."""
+    told = cast("list[dict[str, Any]]", cast("Any", Axe()).run(page, context=within, options=RULES).response["violations"])
     return [
         f"{each['id']}: {node['target']} {node['failureSummary']}"
         for each in told
@@ -73,6 +75,18 @@ def serious(page: Page, ours: bool = True) -> list[str]:
         for node in each["nodes"]
         if not ours or isinstance(node["target"][0], list)
     ]
+
+
+def opened(page: Page) -> list[str]:
+    """Faults of the forms that buttons open, one after the other; nothing of the page beneath them is looked at again."""
+    found: list[str] = []
+    for button in page.locator(OPENS).all():
+        button.click()
+        expect(page.locator(FORM)).to_be_visible()
+        found += serious(page, ours=False, within=FORM)
+        page.keyboard.press("Escape")
+        expect(page.locator(FORM)).to_have_count(0)
+    return found
 
 
 @pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in PAGES), *((name, "dark") for name in COLOURED)])
@@ -87,6 +101,8 @@ def test_nothing_serious_in_our_components_and_nothing_cut(
         assert serious(visit.page) == []
         assert visit.page.evaluate(CUT) == []
         assert visit.page.locator("[data-testid=stIconMaterial]:not([aria-hidden=true])").all_inner_texts() == [], "an icon's name is no word to be read out"
+        assert opened(visit.page) == []
+        assert visit.page.locator(OPENS).count() or name not in FORMS
         if name == "situation":
             visit.page.keyboard.press("?")
             expect(visit.page.get_by_role("dialog", name="Keys")).to_be_visible()

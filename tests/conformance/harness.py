@@ -19,7 +19,7 @@ from zipfile import ZipFile
 
 from sensors.activities import quality_names, space_name
 from sensors.engine.tables import WITHOUT
-from sensors.listing import Listing, sample_octets, sample_values
+from sensors.listing import Listing, plain_rows, sample_octets, sample_values
 from sensors.protocol import protocols
 from sensors.sources.pcap import find, open_capture
 from tests.conformance.rows import Disagreement, Row, compare
@@ -200,12 +200,13 @@ class Hearing(Listing):
     def _line(self, operation: Any, given: Handed) -> dict[str, object]:
         ranges = {"told": (operation.sample, operation.samples), "answered": (operation.answer_sample, operation.answer_samples)}
         return super()._line(operation, given) | {
-            name: [self._tells(int(operation.protocol), given, row) for row in range(int(first), int(first + count))] for name, (first, count) in ranges.items()
+            name: [self._tells(operation.protocol, given, sample) for sample in plain_rows(given.told[first : first + count])]
+            for name, (first, count) in ranges.items()
         }
 
     @staticmethod
-    def _tells(protocol: int, given: Handed, row: int) -> Samples:
-        sample, space = given.told[row], space_name(protocol, int(given.told[row].space))
+    def _tells(protocol: int, given: Handed, sample: Any) -> Samples:
+        space = space_name(protocol, sample.space)
         values = tuple(sample_values(sample, given.octets))
         octets = [int(sample.quality)] * len(values)
         if sample.quality_at != WITHOUT:

@@ -70,7 +70,7 @@ def executed(files: set[str], cases: int, within: str = "") -> dict[str, set[int
             sys.settrace(trace)
             try:
                 for case in made:
-                    one.run(case)
+                    (one.once or one.run)(case)
             finally:
                 sys.settrace(None)
             if sum(map(len, found.values())) == before:

@@ -19,7 +19,7 @@ import numpy as np
 
 from sensors import release
 from sensors import sensor as sensors_sensor
-from sensors.engine import contexts, fragments, layers, link, names, pairing
+from sensors.engine import contexts, delivery, fragments, layers, link, names, pairing
 from sensors.engine.dissecting import OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -47,9 +47,13 @@ EACH: Final = 64  # packets or messages of a case
 HOSTS: Final = 32
 SIGHTINGS: Final = 16
 
+FEWER_SLOTS: Final = 160
+SHIFTED: Final = ("SLOTS_END", "HISTORY_AT", "FRAGMENTS_AT", "CONTEXTS_AT", "NAMES_AT", "ARENA")  # places in the arena, behind its slots
+
 # sensors so small that every table gets full; groups are fewer than ranges are told one by one, or more
 SMALL: Final = {
-    "SLOTS": 160, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16,
+    **{name: vars(sensors_sensor)[name] - (sensors_sensor.SLOTS - FEWER_SLOTS) * delivery.SLOT_OCTETS for name in SHIFTED},
+    "SLOTS": FEWER_SLOTS, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16,
     "OPERATIONS": 1 << 10, "SAMPLES": 1 << 12, "SIGHTINGS": SIGHTINGS,
 }  # fmt: skip
 SMALL_RELEASE: Final = {"GROUP_ROWS": 64, "BLOCKS": 8, "RELEASE_ROWS": 1 << 10, "DONE": 256, "TOLD": 1 << 13}
@@ -60,11 +64,12 @@ TALKS: Final = 8  # conversations that protocols stand over
 
 @dataclass(frozen=True)
 class Target:
-    """`make` gives a case, `run` executes it; how many inputs that were, and a digest of what came of them."""
+    """`make` gives a case, `run` executes it; how many inputs that were, and a digest of what came of them. `once` executes it where nothing is compared."""
 
     name: str
     make: Callable[[Random], Case]
     run: Callable[[Case], tuple[int, str]]
+    once: Callable[[Case], object] | None = None
 
 
 @cache
@@ -73,7 +78,7 @@ def targets() -> dict[str, Target]:
     made = [
         Target("link.decode", _make_packets, _decode),
         Target("layers.hand_on", _make_carried, _hand_on),
-        *(Target(f"dissect.{one.name}", partial(_make_messages, one), partial(_dissect, one)) for one in protocols()),
+        *(Target(f"dissect.{one.name}", partial(_make_messages, one), partial(_dissect, one), partial(_dissect_once, one)) for one in protocols()),
         Target("reader", readers.make, readers.run_guarded),
         Target("sensor", _make_capture, _sensor),
     ]
@@ -332,8 +337,16 @@ def _contexts(place: int, ends: bool) -> tuple[Any, Any]:
     return guarded(remembered, ends), guarded(joints, ends)
 
 
+def _sent(case: Case) -> list[Message]:
+    return [Message(bytes.fromhex(row[0]), *row[1:]) for row in case]
+
+
+def _dissect_once(protocol: Protocol, case: Case) -> object:
+    return _dissected(protocol, _sent(case), FILLS[0], _ends(case))
+
+
 def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
-    given, ends = [Message(bytes.fromhex(row[0]), *row[1:]) for row in case], _ends(case)
+    given, ends = _sent(case), _ends(case)
     alone = _dissect_alone(protocol, given, ends)
     (messages, operations, samples, joints, remembers), (_, again, again_samples, *_) = (_dissected(protocol, given, fill, ends) for fill in FILLS)
     assert len(operations) == len(again), "operations that depend on what lies around their messages"
@@ -452,7 +465,8 @@ class Edge:
         self.whole = 0
         self._packets, self._fill, self._sensor = packets, fill, sensor
         self._next = self._last = 0
-        sensor.arena[:] = fill
+        if fill:  # fresh memory is zeros
+            sensor.arena[:] = fill
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """See `sensors.source.Source`."""

@@ -6,6 +6,7 @@ GPL: it runs in a process of its own.
 import datetime
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, TypedDict
@@ -15,16 +16,17 @@ import c104
 from tests.plant.iec104_station import COMMANDS, MEASURED, REFUSED, SELECTED, STATION
 from tests.plant.network import exact_checksums
 
+SELECT = 0x80  # S/E of a command's qualifier (7.2.6.15 to .26)
 WHEN = datetime.datetime(2026, 3, 2, 10, 15, 30, 250000, datetime.UTC)
 
 
-SENT: list[bytes] = []
+EXECUTED = threading.Event()
 
 
 def keep(connection: c104.Connection, data: bytes) -> None:  # noqa: ARG001
-    """What the stack sends, I formats only."""
-    if data[2] & 1 == 0:
-        SENT.append(data)
+    """Learn from what the stack sends, in a thread of its own and some time after, that it executes what it had selected."""
+    if data[2] & 1 == 0 and data[6] == 45 and data[12:15] == SELECTED.to_bytes(3, "little") and not data[15] & SELECT:
+        EXECUTED.set()
 
 
 class Deed(TypedDict):
@@ -80,10 +82,9 @@ def act(connection: Any, diary: Diary) -> None:
     point = station.add_point(io_address=SELECTED, type=c104.Type.C_SC_NA_1, command_mode=c104.CommandMode.SELECT_AND_EXECUTE)
     point.info = c104.SingleCmd(on=True)
     for _ in range(5):  # a confirmation that comes too soon is missed by the stack, which then does not execute
-        before = len(SENT)
         done = point.transmit(cause=c104.Cot.ACTIVATION)
         diary.note("45/6", "output.select", SELECTED, 1, done)
-        if len(SENT) > before + 1:
+        if EXECUTED.wait(0.5):
             diary.note("45/6", "output.operate", SELECTED, 1, done)
             break
     for number in (REFUSED, 999):  # the one refuses, the other is not there
