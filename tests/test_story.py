@@ -45,7 +45,7 @@ def reader(store: Store, language: str) -> Page:
     return Page(store, language, Clock(UTC, language), Span(NOW - DAY, NOW + 1), "24h")
 
 
-def test_what_belongs_together_is_one_sentence(store: Store) -> None:
+def test_what_belongs_together_is_one_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what was ten hours before, and not what is about another asset; each in an hour of the next is near."""
     found = story.story(store, queries.worst(store))
     assert found
@@ -56,6 +56,11 @@ def test_what_belongs_together_is_one_sentence(store: Store) -> None:
     plain = story.sentence(chinese, found, "SPAN-2", 4 * MINUTE).replace("\u200b", "").replace("\u00a0", " ")
     assert plain == "14:32 以来：发生了 91，另有 3 条告警，涉及 PLC-7、ENG-1、HMI-2 及另外 1 个资产；SPAN-2 有 4 分钟没有看到数据包"
     assert story.sentence(english, found, named=False) == "Since 14:32: 91 happened, and 3 more alerts"
+    monkeypatch.setattr(queries, "MOST_ALERTS", len(queries.worst(store)))
+    cut = story.story(store, queries.worst(store))
+    assert cut
+    assert story.sentence(english, cut, named=False) == "Since 14:32: 91 happened, and at least 3 more alerts"
+    assert "另有至少 3" in story.sentence(chinese, cut)
 
 
 def test_where_it_began_is_marked_in_the_period_alone(store: Store) -> None:

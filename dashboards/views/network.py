@@ -107,7 +107,7 @@ def summary(page: Page, made: Network, shown: int, moment: int) -> str:
 
 def drawn(page: Page, made: Network, shown: list[Link], tint: str) -> dict[str, Any]:
     """What the component draws: lanes with their nodes in order, hairlines, and what has colour."""
-    known = inventory.risks(queries.worst(page.store))
+    known = inventory.risks(page.store)
     by_level: dict[int | None, list[dict[str, Any]]] = {}
     for node in made.nodes:
         by_level.setdefault(node.level, []).append(node_data(page, node, known))

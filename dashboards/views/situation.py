@@ -39,15 +39,14 @@ def show(page: Page) -> None:
     sensors, known = page.ask("coverage", queries.sensors)
     sums = page.ask("coverage", queries.coverage)
     acts, spoken = counting.activity_by(page.store, page.span)
-    worst = queries.worst(page.store, page.span)
-    told = story.story(page.store, worst)
+    told = story.story(page.store, queries.worst(page.store, page.span))
     headline(page, sensors, sums, acts, told)
     owing.band(page)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         kit.draw("timeline", {**standing.timeline(page, sensors, known), "began": story.began(page, told)}, "timeline")
     with right:
-        risk(page, worst)
+        risk(page)
     left, right = st.columns([1, 1], gap="large")
     with left:
         activity(page, acts, spoken)
@@ -101,9 +100,9 @@ def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[
     return [*found, (share_seen(grade, page.language), page.say("fact.coverage"))]
 
 
-def risk(page: Page, worst: list[dict[str, Any]]) -> None:
+def risk(page: Page) -> None:
     """Assets with open alerts, worst first, and how the risk of each went."""
-    at_risk = inventory.at_risk(page.store, worst)
+    at_risk, known = inventory.at_risk(page.store, page.span)
     ways = trend.trends(page, [row for row, _ in at_risk])
     found = [
         {
@@ -117,7 +116,11 @@ def risk(page: Page, worst: list[dict[str, Any]]) -> None:
         }
         for (row, risk), way in zip(at_risk, ways, strict=True)
     ]
-    kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
+    kit.follow(
+        "risk",
+        {"title": page.say("risk.title"), "note": page.cut(len(found), known, page.say("risk.note")), "rows": found, "empty": page.say("risk.empty")},
+        "risk",
+    )
 
 
 def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
