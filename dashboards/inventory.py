@@ -17,7 +17,7 @@ from records.search import And, Condition, Exists, Match, Not, Or, parse
 from sensors.protocol import answers_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -67,21 +67,26 @@ def risks(store: Store, span: Span | None = None) -> dict[str, Risk]:
 
 def risk_of(asset: dict[str, Any], known: dict[str, Risk]) -> Risk | None:
     """The open alerts of an asset under all of its identities; one that names two of them is one."""
-    return _together([known[name] for name in identities(asset) if name in known])
+    found = [known[name] for name in identities(asset) if name in known]
+    return _together(found) if found else None
 
 
-def _together(found: Sequence[Risk]) -> Risk | None:
-    return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found))) if found else None
+def by_asset(known: Mapping[str, Risk], own: Mapping[str, str]) -> dict[str, Risk]:
+    """The open alerts of each asset by the identity that it has now, which `own` tells of those that it had."""
+    by: dict[str, list[Risk]] = {}
+    for name, risk in known.items():
+        by.setdefault(own.get(name, name), []).append(risk)
+    return {name: _together(found) for name, found in by.items()}
+
+
+def _together(found: Sequence[Risk]) -> Risk:
+    return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found)))
 
 
 def at_risk(store: Store, span: Span, most: int = 6) -> tuple[list[tuple[dict[str, Any], Risk]], int]:
     """The worst assets with open alerts of the span, each once whatever it was called, and how many there are; of one not stored the `id` alone is known."""
     known = risks(store, span)
-    names, by = _now(store, known), dict[str, list[Risk]]()
-    for name, risk in known.items():
-        by.setdefault(names.get(name, name), []).append(risk)
-    told = [(name, risk) for name, found in by.items() if (risk := _together(found))]
-    told = sorted(told, key=lambda each: (-each[1].severity, -each[1].alerts, each[0]))
+    told = sorted(by_asset(known, _now(store, known)).items(), key=lambda each: (-each[1].severity, -each[1].alerts, each[0]))
     return [(store.get("asset", name) or {"id": name, "aliases": ()}, risk) for name, risk in told[:most]], len(told)
 
 

@@ -47,9 +47,8 @@ def story(store: Store, found: list[dict[str, Any]]) -> Story | None:
         for name in about[str(row["id"])]:
             counts[name] = counts.get(name, 0) + 1
     ordered = sorted(counts, key=lambda name: (name not in about[str(worst["id"])], -counts[name], name))
-    return Story(
-        worst, len(told) - 1, min(int(row["first"]) for row in told), tuple(names.get(name, name) for name in ordered), len(found) >= queries.MOST_ALERTS
-    )
+    since, assets = min(int(row["first"]) for row in told), tuple(names.get(name, name) for name in ordered)
+    return Story(worst, len(told) - 1, since, assets, len(found) >= queries.MOST_ALERTS)
 
 
 def _near(worst: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:

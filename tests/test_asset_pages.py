@@ -69,6 +69,7 @@ def test_open_alerts_are_those_of_the_asset_under_all_its_identities(store: Stor
     assert (found.severity, found.alerts, found.level) == (91, 2, "critical")
     assert inventory.risk_of({"id": "new", "aliases": [str(plc["id"])]}, risks) == found
     assert inventory.risk_of(named(store, "PLC-8"), risks) is None
+    assert inventory.by_asset({"old": found, **risks}, {"old": str(plc["id"])})[str(plc["id"])] == found
     assert inventory.assets(store, inventory.search("", {}, risks), "name", "")[1] == 2
     assert inventory.assets(store, inventory.search("", {}, ()), "name", "")[1] == 0
 
