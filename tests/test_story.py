@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dashboards import queries, story
+from dashboards.axis import blind_mark
 from dashboards.page import Page
 from records.formats import DAY, Clock
 from records.model import Asset, Term, Text
@@ -69,6 +70,9 @@ def test_where_it_began_is_marked_in_the_period_alone(store: Store) -> None:
     assert story.began(page, found) == {"time": (NOW - AGO - 100 * MINUTE) // 1_000_000, "text": "since 14:32 · PLC-7"}
     assert story.began(replace(page, period="1h"), found) is None
     assert story.began(page, None) is None
+    gap = Span(NOW - 2 * HOUR, NOW - HOUR)
+    assert "21 Nov" in blind_mark(replace(page, span=Span(NOW - 7 * DAY, NOW)), gap)["text"]
+    assert "Nov" not in blind_mark(replace(page, span=Span(NOW - DAY, NOW)), gap)["text"]
 
 
 def test_one_alert_is_a_story_too(store: Store) -> None:
