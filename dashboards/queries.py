@@ -32,7 +32,7 @@ OPEN: Final = Not(Match("status", "closed"))
 _BUCKETS: Final = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
 _MOST_BARS: Final = 100
 _MOST_WINDOWS: Final = 7 * 1440
-_MOST_ALERTS: Final = 500
+MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
@@ -117,7 +117,7 @@ def open_by_level(store: Store, span: Span) -> dict[str, int]:
 
 def worst(store: Store, span: Span | None = None) -> list[dict[str, Any]]:
     """The 500 worst open alerts (of the span, or of all), worst first."""
-    asked = span.query(OPEN, "-severity", _MOST_ALERTS) if span else Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS)
+    asked = span.query(OPEN, "-severity", MOST_ALERTS) if span else Query(where=OPEN, sort="-severity", limit=MOST_ALERTS)
     return listed(store.read("alert", asked))
 
 
@@ -300,7 +300,7 @@ def of_level(level: str) -> Condition:
 
 def alerts(store: Store, span: Span, where: Condition, limit: int, after: str = "") -> tuple[pd.DataFrame, int]:
     """The worst `limit` alerts of the span (those that come behind the one `after`), the newest first among equals, and how many there are in all."""
-    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, _MOST_ALERTS)), after=after)))
+    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, MOST_ALERTS)), after=after)))
     return found.sort_values(["severity", "last"], ascending=False, kind="stable"), store.count("alert", span.query(where))
 
 
@@ -376,6 +376,6 @@ def _activities(store: Store, about: Span, identities: list[str]) -> list[dict[s
 def alike(store: Store, identity: str, field: str, value: str) -> list[dict[str, Any]]:
     """Other alerts whose findings have this rule or detector (`field`): of the newest 500 findings, 100 alerts at most."""
     where = And((Match(field, value, cased=True), Exists("alert"), Not(Match("alert", identity, cased=True))))
-    found = listed(store.read("finding", Query(where=where, sort="-time", limit=_MOST_ALERTS)))
+    found = listed(store.read("finding", Query(where=where, sort="-time", limit=MOST_ALERTS)))
     named = tuple(dict.fromkeys(str(row["alert"]) for row in found))[:_MOST_FINDINGS]
     return listed(store.read("alert", Query(ids=named))) if named else []
