@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboards import queries
 from dashboards.keeping import kept
-from dashboards.queries import LOOKED_AT, grade, listed
+from dashboards.queries import grade, listed
 from records.formats import MINUTE, bits, duration, number, share_missed, share_seen
 from records.query import Histogram, Span, Terms
 from records.search import And, Exists, Match, Not, Range
@@ -50,7 +51,7 @@ def health(store: Store, span: Span) -> tuple[list[Health], int]:
     """Eight of them by name, those first that may have fallen silent, then those that saw most; and how many there are: all that saw a packet in the span or in
     the month before its end, two hundred at most.
     """
-    return kept(store, ("coverage",), _health, Span(min(span.since, span.until - LOOKED_AT), span.until), span)
+    return kept(store, ("coverage",), _health, queries.known_span(span), span)
 
 
 def _health(store: Store, known: Span, span: Span) -> tuple[list[Health], int]:

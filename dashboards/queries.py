@@ -36,6 +36,7 @@ _MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
+_MOST_KNOWN: Final = 200
 _MOST_KINDS: Final = 1_000  # of access and protocol: more than there are
 _NEAR: Final = (5 * MINUTE, DAY)  # what a finding is about to its own time: mostly, and at most
 _MOST_TRAIL: Final = 200
@@ -202,12 +203,19 @@ class Sensor:
         return sum(max(0, gap.until - max(gap.since, whole.since)) for gap in self.gaps(span))
 
 
-def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
-    """The eight observers with most windows in the span by their names, and how many there are (a hundred at most)."""
+def known_span(span: Span) -> Span:
+    """The span with the month before its end: who watched then is not forgotten because it was silent throughout the span."""
+    return Span(min(span.since, span.until - LOOKED_AT), span.until)
+
+
+def sensors(store: Store, known: Span, span: Span) -> tuple[list[Sensor], int]:
+    """The eight observers with most windows by name, and how many there are (two hundred at most): all of the time `known`, captures of the span."""
+    there = {str(row["observer.name"]) for row in listed(store.terms("coverage", span.query(), Terms(("observer.name",), size=_MOST_KNOWN)))}
     labels: dict[str, str] = {}
-    for row in listed(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=100))):
-        if name := str(row["observer.name"] or ""):
-            labels.setdefault(name, str(row["file"]) if name.startswith("capture-") and row["file"] else name)
+    for row in listed(store.terms("coverage", known.query(), Terms(("observer.name", "file"), size=_MOST_KNOWN))):
+        name, capture = str(row["observer.name"] or ""), bool(row["file"]) and str(row["observer.name"] or "").startswith("capture-")
+        if name and (not capture or name in there):  # a capture of before is nobody's
+            labels.setdefault(name, str(row["file"]) if capture else name)
     chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
     blind = blindness(store, span, chosen)
     return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)

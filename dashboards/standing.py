@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards import queries
 from dashboards.axis import blind_mark, ticks
+from dashboards.keeping import kept
 from dashboards.story import sentence
 from records.formats import MINUTE, duration, number, share_seen
 from records.model import LEVELS
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from dashboards.page import Page
     from dashboards.queries import Sensor
     from dashboards.story import Story
+
+
+def sensors(page: Page) -> tuple[list[Sensor], int]:
+    """Some of those that watch, when each was blind, and how many there are."""
+    return kept(page.store, ("coverage",), queries.sensors, queries.known_span(page.span), page.span)
 
 
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], counts: dict[str, int], told: Story | None, named: bool = True) -> dict[str, Any]:

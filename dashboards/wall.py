@@ -34,7 +34,7 @@ def show(page: Page) -> None:
         return
     whole = queries.extent(page.store)
     page = replace(page, whole=whole) if whole else page
-    sensors, known = queries.sensors(page.store, page.span)
+    sensors, known = standing.sensors(page)
     sums, counts = queries.coverage(page.store, page.span), queries.open_by_level(page.store, page.span)
     told = standing.headline(page, sensors, sums, counts, story.story(page.store, queries.worst(page.store, page.span)), named=False)
     kit.draw(

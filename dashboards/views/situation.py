@@ -36,7 +36,7 @@ def show(page: Page) -> None:
         return
     if "id" in st.query_params:
         del st.query_params["id"]
-    sensors, known = page.ask("coverage", queries.sensors)
+    sensors, known = standing.sensors(page)
     sums = page.ask("coverage", queries.coverage)
     acts, spoken = counting.activity_by(page.store, page.span)
     worst = queries.worst(page.store, page.span)
