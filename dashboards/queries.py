@@ -208,15 +208,25 @@ def known_span(span: Span) -> Span:
     return Span(min(span.since, span.until - LOOKED_AT), span.until)
 
 
+def windows_seen(store: Store, span: Span) -> dict[tuple[str, str], int]:
+    """(observer, interface) → in how many windows it saw packets."""
+    found = listed(store.terms("coverage", span.query(Range("packets", low=1)), Terms(("observer.name", "interface"), size=_MOST_KNOWN)))
+    return {(str(row["observer.name"] or ""), str(row["interface"] or "")): int(row["total"]) for row in found}
+
+
 def sensors(store: Store, known: Span, span: Span) -> tuple[list[Sensor], int]:
-    """The eight observers with most windows by name, and how many there are (two hundred at most): all of the time `known`, captures of the span."""
-    there = {str(row["observer.name"]) for row in listed(store.terms("coverage", span.query(), Terms(("observer.name",), size=_MOST_KNOWN)))}
+    """Eight observers by name, those that are blind now or saw least, and how many there are (200 at most): all of the time `known`, captures of the span."""
+    seen: dict[str, int] = {}
+    for (name, _), count in windows_seen(store, span).items():
+        seen[name] = max(count, seen.get(name, 0))
+    now = {name for name, _ in windows_seen(store, Span(span.until - 2 * MINUTE, span.until))}
     labels: dict[str, str] = {}
     for row in listed(store.terms("coverage", known.query(), Terms(("observer.name", "file"), size=_MOST_KNOWN))):
         name, capture = str(row["observer.name"] or ""), bool(row["file"]) and str(row["observer.name"] or "").startswith("capture-")
-        if name and (not capture or name in there):  # a capture of before is nobody's
+        if name and (not capture or name in seen):  # a capture of before is nobody's
             labels.setdefault(name, str(row["file"]) if capture else name)
-    chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
+    blindest = sorted(labels, key=lambda name: (True,) if labels[name] != name else (False, name in now, seen.get(name, 0)))  # a capture is over, not blind
+    chosen = sorted(blindest[:_MOST_SENSORS], key=lambda name: labels[name])
     blind = blindness(store, span, chosen)
     return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)
 
@@ -235,7 +245,7 @@ def unseen_by_all(store: Store, span: Span) -> int:
 
 def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
     """When none of these observers (None: of all) saw a packet, to the minute (for more than a week, to 1/10080 of the span)."""
-    step = _step(span)
+    step = step_of(span)
     where = None if names is None else Or(tuple(Match("observer.name", name) for name in names))
     whole = Span(span.since // step * step, span.until)  # a window that began before the span tells of it
     seen = listed(store.histogram("coverage", whole.query(where), Histogram(step, total="packets")))
@@ -244,7 +254,7 @@ def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
 
 def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span]]:
     """Observer → when it saw no packet, to the minute (for more than a week, to 1/10080 of the span)."""
-    step = _step(span)
+    step = step_of(span)
     where = Or(tuple(Match("observer.name", name) for name in names))
     starts: dict[str, list[int]] = {name: [] for name in names}
     for row in listed(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets"))):
@@ -253,7 +263,8 @@ def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span
     return {name: span.without(sorted(starts[name]), step) for name in names}
 
 
-def _step(span: Span) -> int:
+def step_of(span: Span) -> int:
+    """To what a gap is told: a minute; for more than a week 1/10080 of the span."""
     return max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
 
 

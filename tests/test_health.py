@@ -8,7 +8,7 @@ import pytest
 
 from dashboards import health, queries
 from dashboards.covered import look
-from records.formats import duration
+from records.formats import DAY, duration
 from records.model import Batch
 from records.query import Span
 from records.store import open_store
@@ -63,11 +63,19 @@ def test_who_fell_silent_before_the_period_is_told_and_what_a_capture_saw_is_ove
 
 
 def test_of_many_those_that_are_silent_come_first(tmp_path: Path) -> None:
-    rows = [row for number in range(12) for row in coverage(f"s{number}", NOW - 2 * MINUTE, NOW + 1)] + coverage("gone", NOW - 9 * HOUR, NOW - 8 * HOUR)
+    minutes = NOW // MINUTE * MINUTE
+    rows = [row for number in range(12) for row in coverage(f"s{number}", minutes - HOUR, NOW + 1)] + coverage("gone", NOW - 9 * HOUR, NOW - 8 * HOUR)
+    rows = [row for row in rows if row["observer.name"] != "s11" or not minutes - 30 * MINUTE <= row["@timestamp"] < minutes - 29 * MINUTE]
     made = open_store(str(tmp_path / "store"), write=True)
     made.write(Commit(Batch(coverage=table("coverage", rows))))
-    found, known = health.health(made, Span(NOW - HOUR, NOW + 1))
+    span = Span(minutes - HOUR, NOW + 1)
+    found, known = health.health(made, span)
     assert (len(found), known, found[0].name) == (health.MOST, 13, "gone")
+    blind = {sensor.label: sensor.blind_time(span, span) for sensor in queries.sensors(made, queries.known_span(span), span)[0] if sensor.blind}
+    assert blind == {"gone": span.length, "s11": MINUTE}
+    week = Span(span.until - 7 * DAY, span.until)  # a minute of it is told as a gap, and what was before the store begins is none
+    states = {each.name: health.state(each, health.traffic(made, week, each), span) for each in found}
+    assert {name: word for name, word in states.items() if word != "seeing"} == {"gone": "blind", "s11": "gaps"}
     made.close()
 
 
