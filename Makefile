@@ -93,7 +93,7 @@ soak: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.soak $(STREAM) $(ARGS)
 	@$(BIN)/python -m tests.bench.soak $(if $(SEED),--seed $(SEED)) --site water
 	@BALEFIRE_AWAY_S=300 BALEFIRE_FAILOVER_COMMITS=400 $(BIN)/python -m pytest tests/test_elastic_holds.py tests/test_elastic_failover.py -k "away or node or killed_anywhere"
-	@BALEFIRE_SOAK=1 $(BIN)/python -m pytest tests/test_killed.py tests/test_serve.py tests/test_hours.py
+	@BALEFIRE_SOAK=1 $(BIN)/python -m pytest tests/test_killed.py tests/test_serve.py tests/test_seams.py tests/test_hours.py
 	@BALEFIRE_SOAK=1 BALEFIRE_FLOOD=1000000 $(BIN)/python -m pytest tests/test_modes.py tests/test_ageing.py tests/test_fuzz.py -k "interpreted or flood or planted"
 	@BALEFIRE_EXAMPLES=10 $(BIN)/python -m pytest $$(grep -l as_many tests/test_*.py)
 

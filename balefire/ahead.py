@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
-
-from sensors.relay import TURN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -60,8 +57,6 @@ def ahead(
         except BaseException as error:
             hand(None, error)
 
-    turn = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_S)
     thread = threading.Thread(target=run, name="engine", daemon=True)
     thread.start()
     try:
@@ -80,7 +75,6 @@ def ahead(
     finally:
         stop.set()
         thread.join()
-        sys.setswitchinterval(turn)
 
 
 def due_of(pipe: Pipe) -> Callable[[Callable[[], bool]], bool]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from records.lean import peak_kib
 from sensors.apart import Heard, Order
-from sensors.relay import TURN_S
 from sensors.sensor import Sensor
 from sensors.sources.again import Mark, Marks
 from sensors.sources.pcap import open_capture
@@ -75,6 +74,5 @@ def _told() -> Any:
 def main() -> None:
     """Serve who is at the other end, as long as somebody is there."""
     tie()
-    sys.setswitchinterval(TURN_S)
     with suppress(EOFError, BrokenPipeError):
         Dissecting(_told()).run()

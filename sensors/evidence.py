@@ -111,43 +111,44 @@ class Keeper:
                 self._held[first] = self._held.pop(first)  # the one used last goes last
                 return held
         try:
-            return self._read(number, self._source()) if self._stream is not None else None
+            return self._read(number) if self._stream is not None else None
         except OSError:
             return None
 
     def _source(self) -> CaptureSource:
         return CaptureSource(self._capture, stream=self._stream)
 
-    def _read(self, number: int, source: CaptureSource) -> Stretch | None:
+    def _read(self, number: int) -> Stretch | None:
         """From the batch that was read last, or the nearest mark whose bytes are still there."""
         decoder = self._decoder = self._decoder or Decoder(self._batch)
-        if len(decoder.packets) and decoder.packets.number[0] <= number <= decoder.packets.number[-1]:
+        if len(decoder.packets) and decoder.numbers[0] <= number <= decoder.numbers[-1]:
             return self._hold(decoder, number)
+        source = self._source()
         if not any(source.go(mark) for mark in self._marks.around(number)):
             return None
         while decoder.read(source):
             self._known = [Interface(*source.interface(each)) for each in range(len(source.interfaces))]
-            if int(decoder.packets.number[-1]) >= number:
+            if int(decoder.numbers[-1]) >= number:
                 return self._hold(decoder, number)
         return None
 
     def _hold(self, decoder: Decoder, number: int) -> Stretch:
         """The cell of a batch that this packet is in, or else the next."""
-        begin = int(_searchsorted(decoder.packets.number, number)) // CELL * CELL
+        begin = int(_searchsorted(decoder.numbers, number)) // CELL * CELL
         end = min(begin + CELL, len(decoder.packets))
         decoder.decode(begin, end)
-        packets = decoder.packets[begin:end]
-        low, high = int(packets.at.min()), int((packets.at + packets.captured).max())
+        numbers, at, captured, wire, interfaces = (decoder.column(name)[begin:end].copy() for name in ("number", "at", "captured", "wire", "interface"))
+        low, high = int(at.min()), int((at + captured).max())
         made = Stretch(
-            first=int(packets.number[0]),
-            last=int(packets.number[-1]),
-            numbers=packets.number.copy(),
+            first=int(numbers[0]),
+            last=int(numbers[-1]),
+            numbers=numbers,
             times=decoder.times[begin:end],
-            wire=packets.wire.copy(),
+            wire=wire,
             conversations=decoder.conversations(begin, end),
-            at=packets.at - low,
-            captured=packets.captured.copy(),
-            interfaces=packets.interface.copy(),
+            at=at - low,
+            captured=captured,
+            interfaces=interfaces,
             known=self._known,
             octets=decoder.arena[low:high].tobytes(),
         )

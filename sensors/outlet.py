@@ -16,7 +16,7 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sensors.pcapng import dropped_of, packets_of, retold
+from sensors.pcapng import dropped_of, folded, packets_of, retold
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HELD: Final = 256 << 20
 SLACK: Final = 64  # a reader that has not made the 64th part of that good in a second does not catch up
+FOLDED: Final = 60_000_000_000  # nanoseconds of which nobody who is away needs more than one statistics: of every second they would fill the room in days
 AGAIN: Final = 300_000_000_000  # nanoseconds: the window that is open, two before it, and what a store takes
 HELLO: Final = struct.Struct("<q")  # of a reader: up to when all is stored, nanoseconds since the epoch
 LENGTH: Final = struct.Struct("<I")
@@ -85,10 +86,22 @@ class Outlet:
             self._rest = memoryview(bytes(octets[sent:]))
             self._unsent = len(self._rest)
             return
-        self._pieces.append(Piece(kind, bytes(octets), time.time_ns(), dict(self.shed) if kind == STATISTICS else {}))
+        octets = self._with_last(bytes(octets)) if kind == STATISTICS else bytes(octets)
+        self._pieces.append(Piece(kind, octets, time.time_ns(), dict(self.shed) if kind == STATISTICS else {}))
         self._held += len(octets)
         self._unsent += len(octets)
         self._send()
+
+    def _with_last(self, octets: bytes) -> bytes:
+        """Statistics, and those before them where they are of the same minute, with nothing between them, and nobody has taken them."""
+        last = self._pieces[-1] if self._next < len(self._pieces) else None
+        whole = folded(last.octets, octets, FOLDED) if last is not None and last.kind == STATISTICS else None
+        if last is None or whole is None:
+            return octets
+        self._pieces.pop()
+        self._held -= len(last.octets)
+        self._unsent -= len(last.octets)
+        return whole
 
     def tend(self) -> None:
         """Let in who comes, and send as much as goes. Raises BrokenPipeError where nobody reads a pipe any more."""

@@ -146,6 +146,20 @@ def retold(
     )
 
 
+def folded(first: bytes, second: bytes, span: int) -> bytes | None:
+    """Two statistics of the same interfaces, one behind the other in the same `span` (nanoseconds), as one; None where they are not, or say what is broken."""
+    earlier, later = list(_statistics_of(first)), list(_statistics_of(second))
+    alike = [(number, time // span) for number, time, _, _ in earlier] == [(number, time // span) for number, time, _, _ in later]
+    if not alike or any(broken for *_, broken in earlier + later):
+        return None
+    return b"".join(
+        statistics(
+            number, time, told[RECEIVED], told[DROPPED], dark=before.get(DARK, 0) + told.get(DARK, 0), absent=before.get(ABSENT, 0) + told.get(ABSENT, 0)
+        )
+        for (_, _, before, _), (number, time, told, _) in zip(earlier, later, strict=True)
+    )  # fmt: skip
+
+
 def _statistics_of(blocks: bytes) -> Iterator[tuple[int, int, dict[int, int], str]]:
     """(interface, time, numbers by option, what is broken) of statistics of ours."""
     at = 0

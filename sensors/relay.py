@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Thing = TypeVar("Thing")
-TURN_S: Final = 0.0005  # a kernel that returns waits no longer than this for its turn; Python's default would be ten batches
 THINGS: Final = 3  # one is filled, one is worked on, one waits
 
 

@@ -181,7 +181,7 @@ def test_what_grows_too_large_is_given_up_before_it_takes_memory(store: Embedded
     monkeypatch.setattr(extracts, "HELD", 50)
     dice = random.Random(1)
     several = [activities(*(some(1_000 * part + number, dice) for number in range(1_000))).batch.activities for part in range(3)]
-    making = extracts.Making(store.path, "activity/2026-11-22-1.parquet", ACTIVITY)
+    making = extracts.Making(store.path, "activity/2026-11-22-1.parquet", ACTIVITY, 3_000)
     for part in several:
         making.add(part)
     assert [each.extract for each in making._sums] == []  # pyright: ignore[reportPrivateUsage] - what is held is the point here

@@ -213,6 +213,32 @@ def test_what_nobody_reads_is_bounded_and_said(tmp_path: Path) -> None:
         assert outlet.shed[0] > 900
 
 
+def test_time_that_passes_while_nobody_reads_takes_little_room(tmp_path: Path) -> None:
+    """A statistics of each minute, and nothing of what the others said is lost."""
+    with at_a_door(tmp_path) as (outlet, place):
+        hearing, told, begun = Hearing(outlet), Statistics(), BEGUN // (60 * SECOND) * 60 * SECOND
+        for second in range(3600):
+            outlet.put(told.at(begun + second * SECOND, [(1, second, SECOND // 10)]), STATISTICS)
+        assert outlet.finish() < 60 * 250
+        line = Line(place, 0, lasts=False)
+        with closing(line.file):
+            end = time.monotonic() + 10
+            while not outlet._met and time.monotonic() < end:  # pyright: ignore[reportPrivateUsage]
+                outlet.tend()
+            hearing.hear(1, dropped=3600)
+            outlet.block()
+            outlet.close()
+            (tmp_path / "told.pcapng").write_bytes(line.file.read())
+    (capture,) = find([str(tmp_path / "told.pcapng")])
+    source, dark, dropped, count = open_capture(capture), 0, 0, 1
+    while count:
+        count = source.batch(np.zeros(1 << 20, np.uint8), 0, table(64, PACKET))
+        dark += sum(tick.dark for tick in source.ticks)
+        dropped += sum(drop.packets for drop in source.drops)
+    source.close()
+    assert (dark, dropped) == (3600 * (SECOND // 10), 3600)
+
+
 def test_a_line_that_does_not_last_ends_with_its_listener(tmp_path: Path) -> None:
     with at_a_door(tmp_path) as (outlet, place):
         line = Line(place, 0, lasts=False)

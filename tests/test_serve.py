@@ -86,7 +86,7 @@ class Told:
     def until(self, line: bytes, behind: bytes = b"") -> None:
         """It says this, behind where it said that last."""
         while behind not in self.text or line not in (self.text.rpartition(behind)[2] if behind else self.text):
-            self.text += said(self._process, "")
+            self.text += said(self._process, "", within=120)
 
 
 def test_each_is_killed_and_comes_again_while_the_others_live_on(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import io
 import ipaddress
 import json
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -31,6 +31,7 @@ RELEASED: Final = ".released"
 DATE: Final = pa.timestamp("ns")
 
 
+@lru_cache(maxsize=1 << 14)
 def address_key(text: str) -> str | None:
     """An address as 32 hexadecimal digits that sort as addresses do (IPv4 as IPv6-mapped), or None."""
     try:

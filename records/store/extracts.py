@@ -85,11 +85,11 @@ def file_of(name: str) -> str:
 
 
 class Making:
-    """The extracts of a file that is being written: each part of its rows in turn, then `finish`."""
+    """The extracts of a file of so many `rows` that is being written: each part of them in turn, then `finish`."""
 
-    def __init__(self, root: Path, name: str, table: Table) -> None:
+    def __init__(self, root: Path, name: str, table: Table, rows: int) -> None:
         self._root, self._name, self._rows = root, name, 0
-        several = table.name == "activity"
+        several = table.name == "activity" and rows >= LEAST
         self._sums = [_Sum(each) for each in SUMMED] if several else []
         self._acts: list[pa.Table] | None = [] if several else None
         self._acted = 0
@@ -108,8 +108,6 @@ class Making:
 
     def finish(self) -> None:
         """Put those that are of use beside the file, which is not there yet."""
-        if self._rows < LEAST:
-            return
         found = {each.extract.suffix: each.total() for each in self._sums}
         if self._acts is not None:
             found[ACTS] = pa.concat_tables(self._acts)

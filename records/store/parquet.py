@@ -145,7 +145,7 @@ def write_days(root: Path, table: Table, rows: pa.Table, written: int, made: lis
         day = int(days[start])
         name = named(table, day)
         made.append(name)
-        write(root, name, table, [rows.slice(start, end - start)])
+        write(root, name, table, [rows.slice(start, end - start)], end - start)
         files.append(File(name, table.name, day, end - start, int(times[start]), int(times[end - 1]), written))
     sync(root / table.name)
     return files
@@ -170,14 +170,14 @@ def named(table: Table, day: int) -> str:
     return f"{table.name}/{datetime.fromtimestamp(day * 86400, UTC):%Y-%m-%d}-{secrets.token_hex(8)}.parquet"
 
 
-def write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> None:
-    """Write sorted rows, a part at a time."""
+def write(root: Path, name: str, table: Table, parts: Iterable[pa.Table], rows: int) -> None:
+    """Write so many sorted rows, a part at a time."""
     path, waiting = root / name, root / f"{name}.tmp"
     path.parent.mkdir(exist_ok=True)
     repeated = [f.name for f in table.fields if f.type in {"keyword", "ip", "long"} and not f.many and f.name not in DISTINCT]
     repeated += [f.name + SORTABLE for f in table.fields if f.type == "ip"]
     with _parquet.ParquetWriter(waiting, nothing(table).schema, compression="zstd", use_dictionary=repeated) as writer:
-        making = Making(root, name, table)
+        making = Making(root, name, table, rows)
         for part in parts:
             writer.write_table(part, row_group_size=ROW_GROUP)
             making.add(part)
@@ -207,7 +207,7 @@ def compact(root: Path, manifest: Manifest, table: Table, days: set[int]) -> Non
         low, high = min(file.low for file in small), max(file.high for file in small)
         merged = File(named(table, day), table.name, day, sum(file.rows for file in small), low, high, max(file.written for file in small))
         try:
-            write(root, merged.name, table, _gathered(_in_order(root, table, small)))
+            write(root, merged.name, table, _gathered(_in_order(root, table, small)), merged.rows)
             sync(root / table.name)
             for file in small:
                 os.utime(root / file.name)  # the time from which readers have their grace

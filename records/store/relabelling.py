@@ -57,7 +57,7 @@ def relabel_files(root: Path, manifest: Manifest, table: Table, change: Callable
         made = parquet.named(table, file.day)
         count = [0]
         try:
-            parquet.write(root, made, table, _relabelled(root / file.name, table, change, since, count))
+            parquet.write(root, made, table, _relabelled(root / file.name, table, change, since, count), file.rows)
             if not count[0]:
                 parquet.discard(root, [made])
                 continue

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GZIP: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20
+DIGESTED: Final = 4 << 20  # octets of a file at a time: after each the interpreter is waited for
 PIECE: Final = 1 << 16  # compressed bytes at a time
 RESERVE: Final = 256 << 20  # what a spool leaves free on the disk, for the store lives there too
 SALT: Final = 1 << 16  # octets that tell a capture from others while the rest of it is still to come
@@ -315,9 +316,12 @@ class Digest:
 
     def reckon(self) -> None:
         """Read the file. One that cannot be read has no digest; what reads it says why."""
+        digest, room = hashlib.sha256(), memoryview(bytearray(DIGESTED))
         try:
             with Path(self._file).open("rb", buffering=0) as opened:
-                self._told = hashlib.file_digest(opened, "sha256").hexdigest()
+                while got := opened.readinto(room):
+                    digest.update(room[:got])
+            self._told = digest.hexdigest()
         except OSError:
             pass
         finally:
