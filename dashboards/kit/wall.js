@@ -72,10 +72,7 @@ function chart(data, width, height) {
   data.sensors.forEach((sensor, place) => {
     const y = ground + 2.3 * letter + place * row
     picture.append(svg("rect", { x: left, y, width: right - left, height: row - 3, fill: SEEN }))
-    for (const blind of sensor.blind) {
-      const from = scale.x(blind.since), wide = Math.max(9, scale.x(blind.until) - from)
-      picture.append(svg("rect", { x: Math.min(from, right - wide), y, width: wide, height: row - 3, fill: "url(#wallblind)", stroke: INK }))
-    }
+    picture.append(...blindMarks(sensor.blind, scale, y, row - 3, 2))
   })
   return picture
 }

@@ -37,11 +37,11 @@ def show(page: Page) -> None:
         return
     if "id" in st.query_params:
         del st.query_params["id"]
-    sensors, known = page.ask("coverage", queries.sensors)
+    sensors, known = standing.sensors(page)
     sums = page.ask("coverage", queries.coverage)
     acts, spoken = counting.activity_by(page.store, page.span)
     told = story.story(page.store, queries.worst(page.store, page.span))
-    headline(page, sensors, sums, acts, told)
+    headline(page, (sensors, known), sums, acts, told)
     owing.band(page)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
@@ -57,11 +57,11 @@ def show(page: Page) -> None:
     look_again(page, time.monotonic())
 
 
-def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
+def headline(page: Page, watching: tuple[list[Sensor], int], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    head = standing.headline(page, sensors, sums, counts, told)
-    kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
+    head = standing.headline(page, watching, sums, counts, told)
+    kit.draw("headline", {**head, "facts": facts(page, counts, watching[0], sums, acts)}, "headline")
     ways(page, told)
     outside = counting.total(page.store, "alert", queries.OPEN) - sum(counts.values())
     if outside and not told and st.button(page.count("outside", outside, count=number(outside))):
