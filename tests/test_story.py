@@ -71,8 +71,8 @@ def test_where_it_began_is_marked_in_the_period_alone(store: Store) -> None:
     assert story.began(replace(page, period="1h"), found) is None
     assert story.began(page, None) is None
     gap = Span(NOW - 2 * HOUR, NOW - HOUR)
-    assert "21 Nov" in blind_mark(replace(page, span=Span(NOW - 7 * DAY, NOW)), gap)["text"]
-    assert "Nov" not in blind_mark(replace(page, span=Span(NOW - DAY, NOW)), gap)["text"]
+    assert "21 Nov" in blind_mark(replace(page, period="7d"), gap)["text"]
+    assert "Nov" not in blind_mark(replace(page, period="24h"), gap)["text"]
 
 
 def test_one_alert_is_a_story_too(store: Store) -> None:
