@@ -112,8 +112,7 @@ def watch(
                 captures=[capture],
                 **plan,
             )
-        if process.wait(END_S):
-            screen.fail(InputError("live.ended", status=process.returncode))
+        process.wait(END_S)
         teller.join(END_S)  # what it said last
 
 
@@ -239,7 +238,13 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     names = _begun(said)
     stopped = _told_to_end(process.terminate)
     begun(screen, names, interfaces, observer)
-    teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
+
+    def tell() -> None:
+        relay(screen, said)
+        if process.wait():  # at once, whatever we wait for: a store, or room in it
+            screen.fail(InputError("live.ended", status=process.returncode))
+
+    teller = threading.Thread(target=tell, name="listener", daemon=True)
     teller.start()
     return teller, lambda: stopped() or process.poll() is not None
 
