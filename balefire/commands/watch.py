@@ -103,7 +103,7 @@ def watch(
         teller, over = _listening(screen, process, interfaces, observer)
         with closing(awaited(screen, over)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
             with housekeeping(screen, lambda: nullcontext(store)):
-                (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate, patience=0)
+                (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(dict.fromkeys(interfaces)), process.terminate, patience=0)
             taken_in(
                 screen,
                 as_json,
@@ -154,7 +154,7 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
         if _told_to_end(line.end, over)():
             line.end()
         with closing(line.file):
-            (capture,) = listen(line.file, "+".join(places), line.end, patience=0)
+            (capture,) = listen(line.file, "+".join(dict.fromkeys(places)), line.end, patience=0)
             taken_in(screen, as_json, lambda alert, stored: _tell(screen, alert, stored), store, keeps_house=False, captures=[capture], **plan)
 
 
