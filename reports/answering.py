@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reports.alerting import Alerts, Hidden, Raised
     from reports.asking import Row, Source
 
-TAKEN_UP: Final = ("acknowledge", "assign", "start", "close")
+DECISIONS: Final = ("acknowledge", "assign", "start", "close", "reopen")
 CHANGED: Final = ("suppression", "rules", "plant", "baseline")
 LISTED: Final = 40  # changes that are told one by one
 NAMED: Final = 8  # files of a version that are named
@@ -58,14 +58,17 @@ def times(source: Source, span: Span, alerts: Alerts, until: int) -> Row:
 
 
 def _decided(source: Source, span: Span, wanted: set[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """When each alert was first taken up, and when it was last closed, of what was decided in a span."""
+    """When each alert was first taken up, and since when it is closed, of what was decided in a span: one that was reopened is not."""
     taken: dict[str, int] = {}
     closed: dict[str, int] = {}
     if not wanted:
         return taken, closed
-    where = And((Match("table", "alert"), Or(tuple(Match("action", action) for action in TAKEN_UP))))
+    where = And((Match("table", "alert"), Or(tuple(Match("action", action) for action in DECISIONS))))
     entries = source.some("audit", span.query(where), ("id", "subject", "action", "time"))
     for row in sorted((row for row in entries if row["subject"] in wanted), key=lambda row: row["id"]):
+        if row["action"] == "reopen":
+            closed.pop(row["subject"], None)
+            continue
         taken.setdefault(row["subject"], row["time"])
         if row["action"] == "close":
             closed[row["subject"]] = row["time"]
@@ -113,8 +116,13 @@ def _entry(row: Row) -> Row:
         "table": row["table"],
         "action": row["action"],
         "subject": str(row["subject"] or "")[:40],
-        "note": str(told)[:TEXT],
+        "note": _short(str(told)),
     }
+
+
+def _short(text: str) -> str:
+    """A text that says so where it goes on."""
+    return text if len(text) <= TEXT else f"{text[: TEXT - 1]}…"
 
 
 def _versions(source: Source, span: Span) -> list[Row]:
@@ -158,6 +166,6 @@ def _suppressions(source: Source, span: Span, hidden: Hidden) -> list[Row]:
         count = hidden.by_suppression.get(each.id, 0)
         if count or (each.since < span.until and ends > span.since):
             anchor = next((str(values[0]) for name in ANCHORS if (values := each.where.get(name))), "")
-            words = {"id": each.id, "rule": anchor, "owner": each.owner, "reason": each.reason[:TEXT]}
+            words = {"id": each.id, "rule": anchor, "owner": each.owner, "reason": _short(each.reason)}
             told.append({**words, "since": iso(each.since), "until": iso(ends), "hidden": count})
     return sorted(told, key=lambda row: (-row["hidden"], row["id"]))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST
 from records.errors import UsageError
 from records.formats import Clock
+from records.query import Query, Terms
+from records.search import Match
 from records.wording import say
 from reports.dutybook import YEAR, class_named
 from reports.dutyrows import written, year_of
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 
     from records.store.contract import Store
     from reports.obliging import Due
+
+ASSETS: Final = 20  # that a form names, of many
+PEERS: Final = 20  # pairs of addresses
+PAIRS: Final = 10_000  # that are looked at
+NOTES: Final = 10  # the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +78,14 @@ def _prefilled(store: Store, due: Due, unit: Unit) -> dict[str, str]:
     facts = _facts(store, due, unit)
     before = told_before(store, due) if due.duty.supplements else {}
     return {
-        each.id: "" if before.get(each.id) and not each.decided else "\n".join(facts[source] for source in each.sources if facts.get(source))[:LONGEST]
+        each.id: "" if before.get(each.id) and not each.decided else _fitting("\n".join(facts[source] for source in each.sources if facts.get(source)))
         for each in due.duty.fields
     }
+
+
+def _fitting(text: str) -> str:
+    """What a field holds of a text, which says so where it goes on."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _facts(store: Store, due: Due, unit: Unit) -> dict[str, str]:
@@ -80,21 +93,40 @@ def _facts(store: Store, due: Due, unit: Unit) -> dict[str, str]:
     alert = store.get("alert", due.row["alert"]) or {}
     grading = store.get("grading", due.row["alert"]) or {}
     finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
-    assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
+    names: list[str] = list(alert.get("assets") or ())
+    assets = [str((store.get("asset", each) or {}).get("name") or each) for each in names[:ASSETS]]
     said = every_row(store, "audit", f"table:alert AND note:* AND subject:{due.row['alert']}") if due.row["alert"] else []
     notes = [f"{clock.stamp(row['time'])} {row['note']}" for row in said]  # not who said it: agencies are told nothing of people of the plant
-    peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
     return {
         "unit": unit.name, "site": str(finding.get("observer.site") or ""),
         "first": say("duty.first", language, time=clock.stamp(alert["first"])) if alert else "",
         "confirmed": say("duty.confirmed", language, time=clock.stamp(due.row["confirmed"])),
         "class": class_named(str(grading.get("class", "")), language),
-        "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
-        "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
-        "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),
+        "level": say(f"duty.level.{grading['graded']}", language) if grading else "",
+        "assets": ", ".join([*assets, *_more(len(names) - len(assets), language)]),
+        "notes": "\n".join([*_more(len(notes) - NOTES, language), *notes[-NOTES:]]),
+        "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
+        "peers": _peers(store, due, language), "techniques": ", ".join(alert.get("techniques") or ()),
         "year": str(due.year), "incidents": _incidents(store, due, unit) if due.duty.start == YEAR else "",
         "evidence": say("duty.evidence", language, id=finding["id"]) if finding and store.get("evidence", finding["id"]) else "",
     }  # fmt: skip
+
+
+def _more(count: int, language: str) -> list[str]:
+    """How many are left out, where some are."""
+    return [say("duty.more", language, count=count)] if count > 0 else []
+
+
+def _peers(store: Store, due: Due, language: str) -> str:
+    """From which address to which, of all findings of the alert, the most frequent first."""
+    if not due.row["alert"]:
+        return ""
+    found = store.terms("finding", Query(where=Match("alert", due.row["alert"], cased=True)), Terms(("source.ip", "destination.ip"), PAIRS)).to_pylist()
+    totals = Counter[str]()
+    for row in found:
+        totals[" → ".join(str(each) for each in (row["source.ip"], row["destination.ip"]) if each)] += int(row["total"])
+    pairs = sorted(filter(None, totals), key=lambda pair: (-totals[pair], pair))
+    return ", ".join([*pairs[:PEERS], *_more(len(pairs) - PEERS, language)])
 
 
 def _incidents(store: Store, due: Due, unit: Unit) -> str:

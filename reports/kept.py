@@ -58,17 +58,17 @@ class Kept:
 
     def find(self, prefix: str) -> Row:
         """The document of this identity, or of the one that begins so. Raises UnknownError, StoreError where it was changed."""
-        names = [name for name in self._names() if name.startswith(prefix)]
+        names = self._names(prefix)
         if len(names) != 1 and prefix not in names:
             raise UnknownError("report.unknown" if not names else "report.several", id=prefix)
         return self._read(prefix if prefix in names else names[0])
 
     def heads(self) -> list[Row]:
-        """What a list tells of each report, the newest period first and of one period what was `made` last; one that was changed or cannot be read says so in
-        `problem`.
+        """What a list tells of each report, of the newest so many, the newest period first and of one period what was `made` last; one that was changed or
+        cannot be read says so in `problem`.
         """
         found: list[Row] = []
-        for name in self._names():
+        for name in self._names()[:MOST]:
             try:
                 told = self._read(name)
             except StoreError as error:
@@ -82,6 +82,10 @@ class Kept:
                 {field: told.get(field) for field in HEAD} | {**known, "made": made, "index": index.get("value"), "level": index.get("level"), "problem": None}
             )
         return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["made"] or "", row["id"]), reverse=True)
+
+    def left_out(self) -> int:
+        """How many reports such a list leaves out."""
+        return max(0, len(self._names()) - MOST)
 
     def of(self, period: Period, site: str | None) -> Row | None:
         """The report that was made of a period, of a site or of all, while the store held all of it: of several the last, one that knew of records first."""
@@ -134,7 +138,7 @@ class Kept:
             return []
         except OSError as error:
             raise StoreError("report.folder", folder=self.folder, problem=error.strerror or error) from error
-        return sorted(names, key=lambda name: (name.split("-", 1)[1], name), reverse=True)[:MOST]
+        return sorted(names, key=lambda name: (name.split("-", 1)[1], name), reverse=True)
 
     def _read(self, name: str) -> Row:
         file = self.folder / name / f"{name}.json"

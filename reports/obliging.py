@@ -225,7 +225,7 @@ def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
 
     Raises UsageError for a field that it does not have, or that the decision of the level fills.
     """
-    _still_open(due)
+    check_open(due)
     known = {each.id for each in due.duty.fields}
     if decided := [each.id for each in due.duty.fields if each.decided and values.get(each.id, "").strip()]:
         raise UsageError("duty.decided", fields=", ".join(decided), alert=due.row["alert"][:12])
@@ -242,7 +242,7 @@ def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
 
 def waive(store: Store, due: Due, by: str, note: str) -> None:
     """Say that it does not apply, and why."""
-    _still_open(due)
+    check_open(due)
     if not note.strip():
         raise UsageError("life.empty_note")
     store.change([change("duty", due.row["id"], due.row, "waive", by, {"status": "waived"}, note)])
@@ -260,7 +260,7 @@ def release(
     """
     with ledger.alone():  # nobody signs it between what is looked at here and what is kept of it
         stored = _now(store, due)
-        _still_open(stored)
+        check_open(stored)
         if stored.row["revision"] != due.row["revision"]:
             raise ConflictError("conflict.duty", id=due.row["id"])
         entry = ledger.released(due.row["id"])
@@ -275,7 +275,7 @@ def release(
 
 def releasable(due: Due, told: Mapping[str, str], now: int, zone: tzinfo = UTC) -> None:
     """Raises TransitionError where a form that says this is not to be released."""
-    _still_open(due)
+    check_open(due)
     if due.status == "suspended" and due.ended:
         when = Clock(zone, "en").stamp(due.ended[0])
         raise TransitionError("duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=due.ended[1], time=when)
@@ -306,7 +306,8 @@ def _now(store: Store, due: Due) -> Due:
     return replace(due, row=store.get("duty", due.row["id"]) or due.row, ended=standing.ended if standing else None)
 
 
-def _still_open(due: Due) -> None:
+def check_open(due: Due) -> None:
+    """Raises TransitionError for a duty that nothing is to be done about any more: released, waived or suspended."""
     if due.row["status"] != "open":
         raise TransitionError(f"duty.{due.row['status']}", id=due.row["id"][:12])
 

@@ -9,7 +9,7 @@ import signal
 import struct
 import tempfile
 import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +45,9 @@ def compile_all() -> None:
 def _shared(tasks: Sequence[tuple[str, int]], stopped: Sequence[int]) -> None:
     """Have processes do these, as many as there are cores, until something is in `stopped`."""
     with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), _begin) as pool:
-        left = {pool.submit(_compile, task) for task in tasks}
+        left = set[Future[None]]()
         try:
+            left.update(pool.submit(_compile, task) for task in tasks)
             while left and not stopped:
                 done, left = wait(left, LOOK_S, FIRST_COMPLETED)
                 for each in done:

@@ -405,7 +405,7 @@ def test_who_is_killed_while_the_server_thinks_leaves_doubt_and_not_a_second_mai
     class Thinking(Mailbox):
         async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
             said = await super().handle_DATA(server, session, envelope)
-            await asyncio.sleep(20)
+            await asyncio.sleep(60)
             return said
 
     box = Thinking()
@@ -415,10 +415,13 @@ def test_who_is_killed_while_the_server_thinks_leaves_doubt_and_not_a_second_mai
         way = ways(file)["desk"]
         post.add(entry, way, time.time() - 1)
         with subprocess.Popen([sys.executable, "-c", KILLED, str(post.folder), str(file)], cwd=ROOT, stdout=subprocess.PIPE) as runner:
-            end = time.monotonic() + 20
+            assert runner.stdout is not None
+            assert runner.stdout.readline() == b"ready\n"  # however long it took to start
+            end = time.monotonic() + 60
             while not box.taken and time.monotonic() < end:
                 time.sleep(0.02)
             os.kill(runner.pid, signal.SIGKILL)
+        assert len(box.taken) == 1, "the server has the mail before the kill"
         assert post.run({"desk": way}, time.time) == {}
         assert states(post) == ["doubt"]
     assert len(box.taken) == 1

@@ -395,6 +395,14 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     assert set(suggested) == {"impact", "measures", "cause"}
     assert suggested["measures"].endswith(" isolated the station"), "and nobody's name goes with it"
     assert "10.0.0.9 → 10.0.0.5" in told["leads"]
+    store.write(Commit(findings=(finding(2, alert="al1", source="10.0.0.8"),)))
+    assert "10.0.0.8 → 10.0.0.5, 10.0.0.9 → 10.0.0.5" in forming.form(store, due, forming.Unit("Water works", "en"))["leads"], "of all its findings"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forming, "ASSETS", 0)
+        patch.setattr(forming, "PEERS", 1)
+        short = forming.form(store, due, forming.Unit("Water works", "en")) | forming.suggestions(store, due, forming.Unit("Water works", "en"))
+    for field in ("leads", "impact"):
+        assert "… and 1 more" in short[field], "nothing is cut unseen"
     with pytest.raises(UsageError) as missing:
         obliging.release(store, due, ledger, key, "Water works", "zh", "ada", time.time_ns())
     assert "place, impact, measures." in missing.value.text("en")
@@ -743,12 +751,17 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     store.write(activities(activity(1)))
     store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
     words = {
-        "en": ("Nothing is overdue", "no level decided: 1", "OVERDUE", "writes to pump"),
-        "zh": ("没有逾期事项", "尚未定级：1 条", "已逾期", "writes to pump"),
+        "en": ("Nothing is overdue", "no level decided: 201", "OVERDUE", "writes to pump"),
+        "zh": ("没有逾期事项", "尚未定级：201 条", "已逾期", "writes to pump"),
     }
     assert words[language][0] in sent(opened("duties", where, monkeypatch, lang=language))
     store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
-    assert words[language][1] in sent(opened("duties", where, monkeypatch, lang=language))
+    waiting = obliging.ungraded
+    with monkeypatch.context() as patch:
+        patch.setattr(obliging, "ungraded", lambda store: waiting(store) | {f"other{number}": (NOON, "ada") for number in range(200)})  # pyright: ignore
+        shown = sent(opened("duties", where, monkeypatch, lang=language))
+    assert words[language][1] in shown
+    assert say("dashboard.activity.cut", language, shown=200, total=201) in shown
     graded(store, regimes=(*CHINA, "nerc-cip"))
     reasons, first = warned.suggest(store, "al1")[1], NOON
     warned.step(store, warned.issue(store, "al1", "red", "writes to pump 3", reasons, "plant 2", "ada", first), "sign", "bo", first + HOUR // 2)

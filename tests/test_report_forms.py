@@ -93,7 +93,9 @@ def test_the_same_data_is_the_same_bytes_in_another_process(told: Row, tmp_path:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_pdf_says_what_the_page_says(told: Row, language: str) -> None:
+def test_a_pdf_says_what_the_page_says(language: str) -> None:
+    """Of the golden week, and where the site of the gravest alert has a name of 40 letters: page one stays one page."""
+    told = json.loads(FILES["json"].read_text("utf-8").replace("Linghe Pumping Station", "Linghe Eastern Raw Water Pumping Station"))
     shown = printed(told, language)
     content = pdf(html(shown))
     pages = PdfReader(io.BytesIO(content)).pages
@@ -306,7 +308,7 @@ def test_a_report_of_the_first_formula_is_printed_with_its_own_terms(told: Row, 
     assert say("report.compared.formula", language, column="") not in printed(told, language).front.compared.note
 
 
-def test_of_one_period_what_was_made_last_stands_first(told: Row, tmp_path: Path) -> None:
+def test_of_one_period_what_was_made_last_stands_first(told: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept(tmp_path / "reports")
     names: list[str] = []
     for number in range(3):
@@ -318,6 +320,9 @@ def test_of_one_period_what_was_made_last_stands_first(told: Row, tmp_path: Path
     os.utime(kept.folder / names[1] / f"{names[1]}.json", ns=(0, START + 10**10))
     assert [row["id"] for row in kept.heads()] == [names[1], names[0], names[2]]
     assert kept.heads()[0]["made"] == iso(START + 10**10)
+    monkeypatch.setattr("reports.kept.MOST", 2)
+    assert (len(kept.heads()), kept.left_out()) == (2, 1)
+    assert [kept.find(name)["id"] for name in names] == names, "what no list tells is there all the same"
 
 
 def test_what_is_kept_is_what_its_name_says(told: Row, tmp_path: Path) -> None:

@@ -238,6 +238,7 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], fields: tuple[s
     """Write into fields of a form, or take over what is suggested for some."""
     from balefire.identities import who
     from reports.forming import taken_over
+    from reports.obliging import check_open
     from reports.obliging import fill as filled
 
     pairs = [each.partition("=") for each in values]
@@ -246,6 +247,7 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], fields: tuple[s
     texts = {key: text for key, _sign, text in pairs}
     with closing(opened(screen)) as store:
         due = one(store, identity)
+        check_open(due)
         texts = taken_over(store, due, _unit(screen), fields) | texts
         filled(store, due, texts, who(screen.settings, by))
     told = {"filled": [key for key, text in texts.items() if text.strip()], "emptied": [key for key, text in texts.items() if not text.strip()]}

@@ -134,8 +134,11 @@ def listed(screen: Screen, as_json: bool) -> None:
     from reports.redeciding import redecided
 
     with closing(opened(screen)) as store:
-        rows = kept(screen.settings, screen.store).heads()
+        folder = kept(screen.settings, screen.store)
+        rows, left = folder.heads(), folder.left_out()
         since = redecided(store, rows)
+    if left:
+        screen.note(screen.say("cli.report.left_out", count=left))
     for row in rows:
         if problem := row.pop("problem"):
             screen.fail(problem)

@@ -63,7 +63,8 @@ def show(page: Page) -> None:
              {"text": f"balefire duty grade {alert[:12]} --level …", "kind": "mono"}]
             for alert, (since, by) in list(waiting.items())[:MOST]
         ]  # fmt: skip
-        kit.draw("table", {"title": page.say("duties.ungraded"), "note": page.say("duties.ungraded_note"), "head": head, "rows": rows, "empty": ""}, "waiting")
+        told = {"title": page.say("duties.ungraded"), "note": cut(page, len(waiting)) or page.say("duties.ungraded_note"), "empty": ""}
+        kit.draw("table", {**told, "head": head, "rows": rows}, "waiting")
         decide_level(page, list(waiting)[:MOST])
     head = [page.say(f"duties.{name}") for name in ("duty", "told", "left", "due", "basis", "alert")]
     told = {"title": page.say("duties.title"), "note": cut(page, len(found)) or page.say("duties.note"), "empty": page.say("duties.none")}

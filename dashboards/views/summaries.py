@@ -89,7 +89,8 @@ def history(page: Page, heads: list[dict[str, Any]], name: str) -> None:
     """Those that were made, the newest period first, of one period what was made last."""
     head = [page.say(f"reports.{column}") for column in ("report", "site", "index")]
     rows = [line(page, row, name) for row in heads[:MOST]]
-    note = page.say("activity.cut", shown=MOST, total=len(heads)) if len(heads) > MOST else ""
+    total = len(heads) + kept().left_out()
+    note = page.say("activity.cut", shown=len(rows), total=total) if total > len(rows) else ""
     empty = page.say("reports.none" if may("report") else "reports.nothing")
     kit.follow("table", {"title": page.say("reports.history"), "note": note, "head": head, "rows": rows, "empty": empty}, "history")
 
