@@ -33,7 +33,9 @@ def _tick(clock: Clock, at: int, midnight: bool, fine: bool) -> dict[str, Any]:
 
 def blind_mark(page: Page, gap: Span) -> dict[str, Any]:
     """A gap in what was seen, with its words."""
-    text = page.say("timeline.blind", since=page.clock.minute(gap.since), until=page.clock.minute(gap.until), duration=duration(gap.length, page.language))
+    clock = page.clock
+    since, until = ((f"{clock.short_day(time)} " if page.span.length > DAY else "") + clock.minute(time) for time in (gap.since, gap.until))
+    text = page.say("timeline.blind", since=since, until=until, duration=duration(gap.length, page.language))
     return {"since": gap.since // 1_000_000, "until": gap.until // 1_000_000, "text": text}
 
 

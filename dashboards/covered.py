@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pyarrow as pa
 
+from dashboards.queries import listed
 from records.formats import MINUTE
-from records.query import Span
+from records.query import Span, Terms
+from records.search import Range
 from sensors.blindspots import Account
 from sensors.grading import grade
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 MOST: Final = 10_080  # windows: a week of one interface
+MOST_KNOWN: Final = 200  # places
 PAGE: Final = 5_000
 SEEN: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost")
 REFUSED: Final = "refused"  # a row that has this tells what the store refused, and is no window
@@ -84,10 +87,13 @@ def step_of(span: Span) -> int:
     return max(MINUTE, -(-span.length // STEPS // MINUTE) * MINUTE)
 
 
-def look(store: Store, span: Span, most: int = MOST) -> Looked:
-    """The rows of a period, the newest `most` of them; places by name."""
+def look(store: Store, known: Span, span: Span, most: int = MOST) -> Looked:
+    """The rows of a period, the newest `most` of them; places by name, those among them that saw something in the time `known` and are silent since."""
     total = store.count("coverage", span.query())
-    account, places, used, oldest = Account(), dict[Key, Place](), 0, span.until
+    account, used, oldest = Account(), 0, span.until
+    watching = listed(store.terms("coverage", known.query(Range("packets", low=1)), Terms(("observer.name", "interface", "file"), MOST_KNOWN)))
+    silent = [Place(str(row["observer.name"] or ""), str(row["interface"] or ""), str(row["file"] or "")) for row in watching]
+    places = {(place.observer, place.interface): place for place in silent if not place.capture}
     asked = span.query(sort="-@timestamp", limit=PAGE)
     while used < most:
         page = store.read("coverage", replace(asked, limit=min(PAGE, most - used)))

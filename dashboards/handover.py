@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards import queries
+from dashboards import queries, standing
 from dashboards.page import text_of
 from detectors.disabling import disabled
 from records.formats import duration, number, share_seen
@@ -98,10 +98,12 @@ def unseen(page: Page) -> Iterator[str]:
     """Coverage, when sensors were blind, and blind spots, worst first."""
     grade = queries.grade(queries.coverage(page.store, page.span))
     yield page.say("handover.unseen", share=share_seen(grade, page.language)) if grade is not None else page.say("coverage_none")
-    sensors, _ = queries.sensors(page.store, page.span)
+    sensors, known = standing.sensors(page)
     for sensor in sensors:
         if blind := sensor.blind_time(page.whole, page.span):
             yield "· " + page.say("handover.blind", sensor=plain(sensor.label), duration=duration(blind, page.language))
+    if known > len(sensors):
+        yield "· " + page.say("handover.some", shown=len(sensors), known=known)
     for rule, why in sorted(disabled(page.store, page.span).items()):
         yield "· " + say("coverage.told.disabled", page.language, rule=plain(rule), reason=plain(why))
     covered, _used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)

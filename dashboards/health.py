@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboards import queries
 from dashboards.keeping import kept
-from dashboards.queries import LOOKED_AT, grade, listed
+from dashboards.queries import grade, listed
 from records.formats import MINUTE, bits, duration, number, share_missed, share_seen
 from records.query import Histogram, Span, Terms
 from records.search import And, Exists, Match, Not, Range
@@ -22,7 +23,6 @@ MOST_KNOWN: Final = 200
 RECENT: Final = 500  # newest windows, among which most sensors have one
 SILENT: Final = 3 * MINUTE  # of quiet that is no chance, where others see packets
 MS: Final = 1_000_000
-FINEST: Final = 2880
 BUCKETS: Final = 40  # of the line of one's traffic
 SUMMED: Final = ("packets", "dropped", "decoded_bytes", "undecoded_bytes", "lost")
 
@@ -47,10 +47,10 @@ class Health:
 
 
 def health(store: Store, span: Span) -> tuple[list[Health], int]:
-    """Eight of them by name, those first that may have fallen silent, then those that saw most; and how many there are: all that saw a packet in the span or in
+    """Eight of them by name, those that may have fallen silent, then those that saw least; and how many there are: all that saw a packet in the span or in
     the month before its end, two hundred at most.
     """
-    return kept(store, ("coverage",), _health, Span(min(span.since, span.until - LOOKED_AT), span.until), span)
+    return kept(store, ("coverage",), _health, queries.known_span(span), span)
 
 
 def _health(store: Store, known: Span, span: Span) -> tuple[list[Health], int]:
@@ -61,7 +61,9 @@ def _health(store: Store, known: Span, span: Span) -> tuple[list[Health], int]:
     sums = {name: {_key(row): int(row["total"] or 0) for row in _terms(store, span, name)} for name in SUMMED}
     there = [key for key in names if not captures[key] or key in sums["packets"]]  # a capture of before is nobody's
     recent = _recent(store, known)
-    chosen = sorted(there, key=recent.__contains__)[:MOST]  # who may have fallen silent is told first
+    seen = queries.windows_seen(store, span)
+    # who may have fallen silent is told first, then who saw least; a capture is over, not silent
+    chosen = sorted(there, key=lambda key: (True,) if captures[key] else (False, key in recent, seen.get(key, 0)))[:MOST]
     told = [
         Health(
             " · ".join(filter(None, (names[key] if captures[key] else key[0], key[1]))),
@@ -88,12 +90,12 @@ class Traffic:
 
 
 def traffic(store: Store, span: Span, each: Health) -> Traffic:
-    """Its traffic in a span, in forty buckets or fewer; gaps to the minute (to 1/2880 of a longer span)."""
+    """Its traffic in a span, in forty buckets or fewer; gaps as of `blindness`."""
     return kept(store, ("coverage",), _traffic, span, each)
 
 
 def _traffic(store: Store, span: Span, each: Health) -> Traffic:
-    step = max(MINUTE, -(-span.length // FINEST // MINUTE) * MINUTE)
+    step = queries.step_of(span)
     interval = max(1, -(-span.length // BUCKETS // step)) * step
     buckets: Counter[int] = Counter()
     starts: list[int] = []
@@ -107,11 +109,11 @@ def _traffic(store: Store, span: Span, each: Health) -> Traffic:
     return Traffic(interval, tuple(sorted(buckets.items())), rate, inside)
 
 
-def state(each: Health, told: Traffic, newest: int) -> str:
-    """In a word: is it blind now, did it miss something, is it a capture that is over?"""
-    if each.silent(newest):
+def state(each: Health, told: Traffic, whole: Span) -> str:
+    """In a word: is it blind now, did it miss something since the store begins, is it a capture that is over?"""
+    if each.silent(whole.until - 1):
         return "blind"
-    if told.gaps or each.dropped:
+    if each.dropped or any(gap.until > whole.since for gap in told.gaps):
         return "gaps"
     return "capture" if each.capture else "seeing"
 
@@ -172,7 +174,7 @@ def cards(page: Page, found: list[Health]) -> list[dict[str, Any]]:
     told = [(each, traffic(page.store, page.span, each)) for each in found]
     made: list[dict[str, Any]] = []
     for (each, seen), (name, last, dropped, share, silent) in zip(told, rows(page, found), strict=True):
-        word = state(each, seen, page.whole.until - 1)
+        word = state(each, seen, page.whole)
         axis = {"since": page.span.since // MS, "until": page.span.until // MS, "interval": seen.interval // MS}
         line = {"points": [(at // MS, count) for at, count in seen.bytes], "gaps": [(gap.since // MS, gap.until // MS) for gap in seen.gaps]}
         words = {"name": name, "last": last, "dropped": dropped, "share": share, "word": page.say(f"health.{word}")}

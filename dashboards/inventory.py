@@ -17,7 +17,7 @@ from records.search import And, Condition, Exists, Match, Not, Or, parse
 from sensors.protocol import answers_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -29,7 +29,8 @@ NONE: Final = "-"  # a filter for assets of which this is not known
 SORTS: Final = ("-last", "name", "-first", "level", "zone", "vendor")
 FACETS: Final = ("role", "vendor", "zone", "level", "criticality")
 OBJECT: Final = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first")
-_MOST_RISKY: Final = 200
+_MOST_OWNED: Final = 200
+_MOST_PAIRS: Final = 100_000  # of an asset and an open alert, or an earlier identity: more than a plant has
 _MOST_VALUES: Final = 50
 _MOST_TALKS: Final = 400
 _MOST_POINTS: Final = 2_000
@@ -53,34 +54,51 @@ class Risk:
         return severity_word(self.severity)
 
 
-def risks(found: Iterable[dict[str, Any]]) -> dict[str, Risk]:
-    """Identities of the assets of these alerts, which are worst first, in the same order. An identity may be one that the asset had earlier."""
-    known: dict[str, Risk] = {}
-    for row in found:
-        for asset in row["assets"] or ():
-            risk = known.get(asset, Risk(int(row["severity"]), frozenset()))
-            known[asset] = Risk(risk.severity, risk.found | {str(row["id"])})
-    return known
+def risks(store: Store, span: Span | None = None) -> dict[str, Risk]:
+    """Identity of an asset → its open alerts (of the span, or all). An identity may be one that the asset had earlier."""
+    asked = span.query(OPEN) if span else Query(where=OPEN)
+    severities, found = dict[str, int](), dict[str, set[str]]()
+    for row in listed(store.terms("alert", asked, Terms(("assets", "severity", "id"), _MOST_PAIRS))):
+        if name := row["assets"]:
+            severities[name] = max(severities.get(name, 0), int(row["severity"] or 0))
+            found.setdefault(name, set()).add(str(row["id"]))
+    return {name: Risk(severity, frozenset(found[name])) for name, severity in severities.items()}
 
 
 def risk_of(asset: dict[str, Any], known: dict[str, Risk]) -> Risk | None:
     """The open alerts of an asset under all of its identities; one that names two of them is one."""
     found = [known[name] for name in identities(asset) if name in known]
-    return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found))) if found else None
+    return _together(found) if found else None
 
 
-def at_risk(store: Store, found: Iterable[dict[str, Any]], most: int = 6) -> list[tuple[dict[str, Any], Risk]]:
-    """The assets of these alerts, worst first, each once whatever it was called; of one that is not stored the `id` alone is known."""
-    known = risks(found)
-    named = owners(store, known)
-    assets = {str(row["id"]): row for row in (*named.values(), *({"id": name, "aliases": ()} for name in known if name not in named))}
-    told = [(row, risk) for row in assets.values() if (risk := risk_of(row, known))]
-    return sorted(told, key=lambda each: (-each[1].severity, -each[1].alerts, str(each[0]["id"])))[:most]
+def by_asset(known: Mapping[str, Risk], own: Mapping[str, str]) -> dict[str, Risk]:
+    """The open alerts of each asset by the identity that it has now, which `own` tells of those that it had."""
+    by: dict[str, list[Risk]] = {}
+    for name, risk in known.items():
+        by.setdefault(own.get(name, name), []).append(risk)
+    return {name: _together(found) for name, found in by.items()}
+
+
+def _together(found: Sequence[Risk]) -> Risk:
+    return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found)))
+
+
+def at_risk(store: Store, span: Span, most: int = 6) -> tuple[list[tuple[dict[str, Any], Risk]], int]:
+    """The worst assets with open alerts of the span, each once whatever it was called, and how many there are; of one not stored the `id` alone is known."""
+    known = risks(store, span)
+    told = sorted(by_asset(known, _now(store, known)).items(), key=lambda each: (-each[1].severity, -each[1].alerts, each[0]))
+    return [(store.get("asset", name) or {"id": name, "aliases": ()}, risk) for name, risk in told[:most]], len(told)
+
+
+def _now(store: Store, names: Collection[str]) -> dict[str, str]:
+    """Identity → the one that its asset has now, of these and of all others that their assets had."""
+    found = listed(store.terms("asset", Query(where=_named(names)), Terms(("id", "aliases"), _MOST_PAIRS))) if names else []
+    return {str(row["aliases"]): str(row["id"]) for row in found if row["aliases"]} | {str(row["id"]): str(row["id"]) for row in found}
 
 
 def owners(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Identity → the asset that has it now, of the first 200 of them; one that no stored asset has is left out."""
-    asked = list(dict.fromkeys(names))[:_MOST_RISKY]
+    asked = list(dict.fromkeys(names))[:_MOST_OWNED]
     rows = listed(store.read("asset", Query(where=_named(asked), limit=len(asked)))) if asked else []
     found = {name: row for row in rows for name in identities(row)} | {str(row["id"]): row for row in rows}
     return {name: found[name] for name in asked if name in found}
@@ -107,7 +125,7 @@ def search(text: str, facets: dict[str, str], risky: Iterable[str] | None = None
         if value:
             parts.append(Not(Exists(name)) if value == NONE else Match(name, int(value) if name == "level" else value))
     if risky is not None:
-        parts.append(_named(list(risky)[:_MOST_RISKY]))
+        parts.append(_named(risky))
     return And(tuple(parts))
 
 

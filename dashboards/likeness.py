@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 MOST_SIMILAR: Final = 6
+MOST_DOERS: Final = 6
 MILLI: Final = 1_000_000
 
 
@@ -86,10 +87,10 @@ def _doers(page: Page, told: Normal) -> Row | None:
     rows = [
         {"name": each.name if each.name == each.address else f"{each.name} ({each.address})", "address": each.address, "before": each.before, "now": each.now,
          "beforeText": number(each.before) if each.before else page.say("normal.never"), "nowText": number(each.now)}
-        for each in told.doers
+        for each in told.doers[:MOST_DOERS]
     ]  # fmt: skip
     device = str(told.about["destination.asset.name"] or told.about["destination.ip"])
-    title = page.say("normal.doers", deed=deed(str(told.about["ot.effect"]), page.language), device=device)
+    title = page.cut(len(rows), len(told.doers), page.say("normal.doers", deed=deed(str(told.about["ot.effect"]), page.language), device=device))
     return {"title": title, "rows": rows, "before": page.say("normal.before"), "now": page.say("normal.now"), "access": str(told.about["ot.access"])}
 
 

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 LOOKED_BACK: Final = 90 * DAY
 AFTER: Final = 10 * MINUTE  # how long after the last activity values are still "now"
 MOST_VALUES: Final = 400  # windows of one point
-MOST_DOERS: Final = 6
+_MOST_DOERS: Final = 1_000
 MOST_TRIED: Final = 5  # activities whose point is looked for
 WINDOW: Final = MINUTE  # of a point
 SAME_POINT: Final = ("network.protocol", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first")
@@ -106,10 +106,10 @@ def _doers(store: Store, about: Row, since: int, start: int, end: int) -> list[D
     counts: dict[str, list[int]] = {}
     names: dict[str, str] = {}
     for place, (low, high) in enumerate(((since, start), (start, end + 1))):
-        asked = Terms(("source.ip", "source.asset.name"), size=50, total="ot.count")
+        asked = Terms(("source.ip", "source.asset.name"), size=_MOST_DOERS, total="ot.count")
         for row in listed(store.terms("activity", Query(low, high, where), asked)):
             if address := row["source.ip"]:
                 counts.setdefault(address, [0, 0])[place] += int(row["total"] or 0)
                 names[address] = str(row["source.asset.name"] or names.get(address) or address)
     told = [Doer(address, names[address], *both) for address, both in counts.items()]
-    return sorted(told, key=lambda each: (each.now == 0, -each.now - each.before, each.address))[:MOST_DOERS]
+    return sorted(told, key=lambda each: (each.now == 0, -each.now - each.before, each.address))

@@ -32,10 +32,11 @@ OPEN: Final = Not(Match("status", "closed"))
 _BUCKETS: Final = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
 _MOST_BARS: Final = 100
 _MOST_WINDOWS: Final = 7 * 1440
-_MOST_ALERTS: Final = 500
+MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
+_MOST_KNOWN: Final = 200
 _MOST_KINDS: Final = 1_000  # of access and protocol: more than there are
 _NEAR: Final = (5 * MINUTE, DAY)  # what a finding is about to its own time: mostly, and at most
 _MOST_TRAIL: Final = 200
@@ -117,7 +118,7 @@ def open_by_level(store: Store, span: Span) -> dict[str, int]:
 
 def worst(store: Store, span: Span | None = None) -> list[dict[str, Any]]:
     """The 500 worst open alerts (of the span, or of all), worst first."""
-    asked = span.query(OPEN, "-severity", _MOST_ALERTS) if span else Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS)
+    asked = span.query(OPEN, "-severity", MOST_ALERTS) if span else Query(where=OPEN, sort="-severity", limit=MOST_ALERTS)
     return listed(store.read("alert", asked))
 
 
@@ -202,13 +203,30 @@ class Sensor:
         return sum(max(0, gap.until - max(gap.since, whole.since)) for gap in self.gaps(span))
 
 
-def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
-    """The eight observers with most windows in the span by their names, and how many there are (a hundred at most)."""
+def known_span(span: Span) -> Span:
+    """The span with the month before its end: who watched then is not forgotten because it was silent throughout the span."""
+    return Span(min(span.since, span.until - LOOKED_AT), span.until)
+
+
+def windows_seen(store: Store, span: Span) -> dict[tuple[str, str], int]:
+    """(observer, interface) → in how many windows it saw packets."""
+    found = listed(store.terms("coverage", span.query(Range("packets", low=1)), Terms(("observer.name", "interface"), size=_MOST_KNOWN)))
+    return {(str(row["observer.name"] or ""), str(row["interface"] or "")): int(row["total"]) for row in found}
+
+
+def sensors(store: Store, known: Span, span: Span) -> tuple[list[Sensor], int]:
+    """Eight observers by name, those that are blind now or saw least, and how many there are (200 at most): all of the time `known`, captures of the span."""
+    seen: dict[str, int] = {}
+    for (name, _), count in windows_seen(store, span).items():
+        seen[name] = max(count, seen.get(name, 0))
+    now = {name for name, _ in windows_seen(store, Span(span.until - 2 * MINUTE, span.until))}
     labels: dict[str, str] = {}
-    for row in listed(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=100))):
-        if name := str(row["observer.name"] or ""):
-            labels.setdefault(name, str(row["file"]) if name.startswith("capture-") and row["file"] else name)
-    chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
+    for row in listed(store.terms("coverage", known.query(), Terms(("observer.name", "file"), size=_MOST_KNOWN))):
+        name, capture = str(row["observer.name"] or ""), bool(row["file"]) and str(row["observer.name"] or "").startswith("capture-")
+        if name and (not capture or name in seen):  # a capture of before is nobody's
+            labels.setdefault(name, str(row["file"]) if capture else name)
+    blindest = sorted(labels, key=lambda name: (True,) if labels[name] != name else (False, name in now, seen.get(name, 0)))  # a capture is over, not blind
+    chosen = sorted(blindest[:_MOST_SENSORS], key=lambda name: labels[name])
     blind = blindness(store, span, chosen)
     return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)
 
@@ -227,7 +245,7 @@ def unseen_by_all(store: Store, span: Span) -> int:
 
 def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
     """When none of these observers (None: of all) saw a packet, to the minute (for more than a week, to 1/10080 of the span)."""
-    step = _step(span)
+    step = step_of(span)
     where = None if names is None else Or(tuple(Match("observer.name", name) for name in names))
     whole = Span(span.since // step * step, span.until)  # a window that began before the span tells of it
     seen = listed(store.histogram("coverage", whole.query(where), Histogram(step, total="packets")))
@@ -236,7 +254,7 @@ def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
 
 def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span]]:
     """Observer → when it saw no packet, to the minute (for more than a week, to 1/10080 of the span)."""
-    step = _step(span)
+    step = step_of(span)
     where = Or(tuple(Match("observer.name", name) for name in names))
     starts: dict[str, list[int]] = {name: [] for name in names}
     for row in listed(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets"))):
@@ -245,7 +263,8 @@ def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span
     return {name: span.without(sorted(starts[name]), step) for name in names}
 
 
-def _step(span: Span) -> int:
+def step_of(span: Span) -> int:
+    """To what a gap is told: a minute; for more than a week 1/10080 of the span."""
     return max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
 
 
@@ -300,7 +319,7 @@ def of_level(level: str) -> Condition:
 
 def alerts(store: Store, span: Span, where: Condition, limit: int, after: str = "") -> tuple[pd.DataFrame, int]:
     """The worst `limit` alerts of the span (those that come behind the one `after`), the newest first among equals, and how many there are in all."""
-    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, _MOST_ALERTS)), after=after)))
+    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, MOST_ALERTS)), after=after)))
     return found.sort_values(["severity", "last"], ascending=False, kind="stable"), store.count("alert", span.query(where))
 
 
@@ -376,6 +395,6 @@ def _activities(store: Store, about: Span, identities: list[str]) -> list[dict[s
 def alike(store: Store, identity: str, field: str, value: str) -> list[dict[str, Any]]:
     """Other alerts whose findings have this rule or detector (`field`): of the newest 500 findings, 100 alerts at most."""
     where = And((Match(field, value, cased=True), Exists("alert"), Not(Match("alert", identity, cased=True))))
-    found = listed(store.read("finding", Query(where=where, sort="-time", limit=_MOST_ALERTS)))
+    found = listed(store.read("finding", Query(where=where, sort="-time", limit=MOST_ALERTS)))
     named = tuple(dict.fromkeys(str(row["alert"]) for row in found))[:_MOST_FINDINGS]
     return listed(store.read("alert", Query(ids=named))) if named else []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards import queries
 from dashboards.axis import blind_mark, ticks
+from dashboards.keeping import kept
 from dashboards.story import sentence
 from records.formats import MINUTE, duration, number, share_seen
 from records.model import LEVELS
@@ -16,17 +17,24 @@ if TYPE_CHECKING:
     from dashboards.story import Story
 
 
-def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], counts: dict[str, int], told: Story | None, named: bool = True) -> dict[str, Any]:
+def sensors(page: Page) -> tuple[list[Sensor], int]:
+    """Some of those that watch, when each was blind, and how many there are."""
+    return kept(page.store, ("coverage",), queries.sensors, queries.known_span(page.span), page.span)
+
+
+def headline(
+    page: Page, watching: tuple[list[Sensor], int], sums: dict[str, int], counts: dict[str, int], told: Story | None, named: bool = True
+) -> dict[str, Any]:
     """Warning level and why, and one sentence: what is going on (which assets, if `named`), or what a quiet period did not see."""
     level = next((name for name, count in counts.items() if count), "none")
     if told:
-        why, words = page.count(f"why.{level}", counts[level], count=number(counts[level])), sentence(page, told, *blindest(page, sensors), named=named)
+        why, words = page.count(f"why.{level}", counts[level], count=number(counts[level])), sentence(page, told, *blindest(page, watching[0]), named=named)
     else:
-        why, words = _coverage_words(page, sums), quiet(page, sensors)
+        why, words = _coverage_words(page, sums), quiet(page, *watching)
     return {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": words}
 
 
-def quiet(page: Page, sensors: list[Sensor]) -> str:
+def quiet(page: Page, sensors: list[Sensor], known: int) -> str:
     """A quiet period names what was blind; it never congratulates."""
     missed = page.ask("coverage", queries.unseen_by_all)
     if missed >= 2 * MINUTE:
@@ -36,7 +44,9 @@ def quiet(page: Page, sensors: list[Sensor]) -> str:
         }
         return page.say("quiet.short", **words)
     sensor, longest = blindest(page, sensors)
-    return page.say("quiet.blind", sensor=sensor, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")
+    if longest:
+        return page.say("quiet.blind", sensor=sensor, duration=duration(longest, page.language))
+    return page.say("quiet.seen") if known == len(sensors) else page.say("quiet.some", shown=len(sensors), known=known)
 
 
 def span_words(page: Page) -> str:

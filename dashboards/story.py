@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards import inventory
+from dashboards import inventory, queries
 from dashboards.page import text_of
 from records.formats import DAY, HOUR, duration, number
 
@@ -21,12 +21,16 @@ NAME: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The worst alert, how many others belong to it, when the first of them began, and the names of their assets: those of most alerts first."""
+    """The worst alert, how many others belong to it, when the first of them began, and the names of their assets: those of most alerts first.
+
+    `cut`: more alerts are open than were looked at, so there may be more others.
+    """
 
     worst: dict[str, Any]
     more: int
     since: int
     assets: tuple[str, ...]
+    cut: bool = False
 
 
 def story(store: Store, found: list[dict[str, Any]]) -> Story | None:
@@ -43,7 +47,8 @@ def story(store: Store, found: list[dict[str, Any]]) -> Story | None:
         for name in about[str(row["id"])]:
             counts[name] = counts.get(name, 0) + 1
     ordered = sorted(counts, key=lambda name: (name not in about[str(worst["id"])], -counts[name], name))
-    return Story(worst, len(told) - 1, min(int(row["first"]) for row in told), tuple(names.get(name, name) for name in ordered))
+    since, assets = min(int(row["first"]) for row in told), tuple(names.get(name, name) for name in ordered)
+    return Story(worst, len(told) - 1, since, assets, len(found) >= queries.MOST_ALERTS)
 
 
 def _near(worst: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,8 +80,8 @@ def sentence(page: Page, told: Story, sensor: str = "", blind: int = 0, named: b
     """Since when, what, with how many others, where (if `named`), and which sensor was blind for how long, where one was."""
     words = page.say("story.since", since=moment(page, told.since), title=_cut(text_of(told.worst, "title", page.language), TITLE))
     if told.more:
-        count = number(told.more)
-        words += page.count("story.more", told.more, count=count, assets=places(page, told)) if named else page.count("story.short", told.more, count=count)
+        key, values = "story.more" if named else "story.short", {"count": number(told.more), **({"assets": places(page, told)} if named else {})}
+        words += page.say(f"{key}.least", **values) if told.cut else page.count(key, told.more, **values)
     return words + (page.say("story.blind", sensor=_cut(sensor, NAME), duration=duration(blind, page.language)) if blind else "")
 
 

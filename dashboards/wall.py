@@ -34,15 +34,15 @@ def show(page: Page) -> None:
         return
     whole = queries.extent(page.store)
     page = replace(page, whole=whole) if whole else page
-    sensors, known = queries.sensors(page.store, page.span)
+    sensors, known = standing.sensors(page)
     sums, counts = queries.coverage(page.store, page.span), queries.open_by_level(page.store, page.span)
-    told = standing.headline(page, sensors, sums, counts, story.story(page.store, queries.worst(page.store, page.span)), named=False)
+    told = standing.headline(page, (sensors, known), sums, counts, story.story(page.store, queries.worst(page.store, page.span)), named=False)
     kit.draw(
         "wall",
         {
             **told,
             **heading(page),
-            "figures": figures(page, counts, sensors, sums),
+            "figures": figures(page, counts, (sensors, known), sums),
             "time": lines(page, sensors, known),
             "list": listed(page),
             "health": healths(page),
@@ -64,8 +64,9 @@ def heading(page: Page) -> dict[str, str]:
     }
 
 
-def figures(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[str, int]) -> list[Row]:
+def figures(page: Page, counts: dict[str, int], watching: tuple[list[Sensor], int], sums: dict[str, int]) -> list[Row]:
     """Five numbers, each with what it counts."""
+    sensors, known = watching
     blind = [(gap.length, sensor.label) for sensor in sensors for gap in sensor.gaps(page.span) if gap.until >= page.span.until - MINUTE]
     share, assets = queries.grade(sums), page.store.count("asset", Query())
     new = page.store.count("asset", Query(where=Range("first", low=page.span.since)))
@@ -77,7 +78,7 @@ def figures(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dic
     )
     return [
         *({"value": number(counts[level]), "text": page.say(f"wall.{level}"), "mark": level, "quiet": not counts[level]} for level in ("critical", "high")),
-        {"value": number(len(blind)), "text": words, "quiet": not blind},
+        {"value": number(len(blind)) + ("+" if len(blind) == len(sensors) < known else ""), "text": words, "quiet": not blind},
         {
             "value": "–" if share is None else share_seen(share, page.language).rstrip("% "),  # cut, never rounded up
             "unit": "" if share is None else "%",

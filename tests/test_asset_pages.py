@@ -62,27 +62,30 @@ def test_the_inventory_is_narrowed(store: Store, text: str, facets: dict[str, st
 
 
 def test_open_alerts_are_those_of_the_asset_under_all_its_identities(store: Store) -> None:
-    risks = inventory.risks(queries.worst(store))
+    risks = inventory.risks(store)
     plc = named(store, "PLC-7")
     found = inventory.risk_of(plc, risks)
     assert found
     assert (found.severity, found.alerts, found.level) == (91, 2, "critical")
     assert inventory.risk_of({"id": "new", "aliases": [str(plc["id"])]}, risks) == found
     assert inventory.risk_of(named(store, "PLC-8"), risks) is None
+    assert inventory.by_asset({"old": found, **risks}, {"old": str(plc["id"])})[str(plc["id"])] == found
     assert inventory.assets(store, inventory.search("", {}, risks), "name", "")[1] == 2
     assert inventory.assets(store, inventory.search("", {}, ()), "name", "")[1] == 0
 
 
-def test_assets_at_risk_are_told_once_worst_first(store: Store, tmp_path: Path) -> None:
+def test_assets_at_risk_are_told_once_worst_first(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = Span(NOW - 24 * HOUR, NOW + 1)
-    found = inventory.at_risk(store, queries.worst(store, day))
-    assert [(row["name"], risk.severity, risk.alerts) for row, risk in found] == [("PLC-7", 91, 2), ("ENG-WS-2", 91, 2)]
+    found, total = inventory.at_risk(store, day)
+    assert ([(row["name"], risk.severity, risk.alerts) for row, risk in found], total) == ([("PLC-7", 91, 2), ("ENG-WS-2", 91, 2)], 2)
+    monkeypatch.setattr(queries, "MOST_ALERTS", 1)  # of which the sentence is made, and nothing else
     writer = open_store(str(tmp_path / "store"), write=True)
     named = (("new",), ("old", "nobody"), ("old", "new"))  # before and after its addresses were known to be one asset's, and both
     alerts = [alert(finding(f"{place:032}", NOW, (Term("t", "t", 73.0 - place),), TEXT, TEXT, assets=each)) for place, each in enumerate(named)]
     writer.write(Commit(alerts=tuple(alerts), assets=(Asset("new", "PLC-9", ("10.9.9.9",), NOW, NOW, site=waterworks.SITE, aliases=("old",)),)))
-    told = [(row.get("name") or row["id"], risk.severity, risk.alerts) for row, risk in inventory.at_risk(writer, queries.worst(writer, day))]
-    assert told == [("PLC-9", 73, 3), ("nobody", 72, 1)]
+    found, total = inventory.at_risk(writer, day, 1)
+    assert ([(row["name"], risk.severity, risk.alerts) for row, risk in found], total) == ([("PLC-9", 73, 3)], 2)
+    assert [(row.get("name") or row["id"], risk.alerts) for row, risk in inventory.at_risk(writer, day)[0]] == [("PLC-9", 3), ("nobody", 1)]
     writer.close()
 
 

@@ -112,7 +112,7 @@ def test_rows_that_the_store_refused_are_told_with_where_they_are(tmp_path: Path
     store = open_store(str(tmp_path / "store"), write=True)
     store.write(Commit(Batch(coverage=coverage({}, refused, {**refused, "refused": 1}))))
     span = Span(BEGUN, BEGUN + 3 * MINUTE)
-    assert [place.name for place in look(store, span, 3).places] == ["S7 · e1"]
+    assert [place.name for place in look(store, span, span, 3).places] == ["S7 · e1"]
     store.close()
     for language, words in (("en", ("4 rows were refused", "dead-letters.jsonl", "store doctor")), ("zh", ("拒收 4 行", "dead-letters.jsonl", "请上报"))):
         said = "".join(balefire("coverage", "--store", str(tmp_path / "store"), "--language", language).stdout.split("\n"))

@@ -51,7 +51,7 @@ def covered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def looked(where: Path, span: Span, most: int = 10_000) -> Looked:
     store = open_store(str(where))
-    found = look(store, span, most)
+    found = look(store, span, span, most)
     store.close()
     return found
 

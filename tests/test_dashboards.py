@@ -139,7 +139,7 @@ def test_coverage_is_the_sum_of_its_rows(store: Store, day: Span) -> None:
 def test_blindness_is_where_no_packet_was_seen(store: Store, day: Span) -> None:
     whole = queries.extent(store)
     assert whole
-    (first, second), known = queries.sensors(store, day)
+    (first, second), known = queries.sensors(store, day, day)
     assert (first.label, second.label, known) == ("SPAN-1", "SPAN-2", 2)
     assert [gap.length for gap in second.blind if gap.since > day.since + MINUTE] == [4 * MINUTE]
     assert [sensor.blind_time(whole, day) // MINUTE for sensor in (first, second)] == [0, 4]
@@ -151,7 +151,7 @@ def test_before_a_capture_begins_it_is_not_blind_but_nothing_was_seen(little: Pa
     whole = queries.extent(opened)
     assert whole
     span = queries.span_of(whole, "1h")
-    (sensor,), _ = queries.sensors(opened, span)
+    (sensor,), _ = queries.sensors(opened, span, span)
     assert (sensor.label, sensor.blind_time(whole, span)) == ("first.pcap", 0)
     assert queries.unseen_by_all(opened, span) // MINUTE == 58
     assert queries.blindness(opened, span, ["never-heard"]) == {"never-heard": [span]}

@@ -153,6 +153,8 @@ def test_the_page(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
         {"en": "282 of 301 assets talk · 237 links · 9 new, 0 gone", "zh": "301 个资产中 282 个有通信 · 237 条连接 · 与此前"}[language],
         {"en": "Supervision", "zh": "监控层"}[language],
         {"en": "Program, new", "zh": "编程（新增）"}[language],
+        {"en": "Critical · 2 alerts", "zh": "严重 · 2 条告警"}[language],
+        {"en": '"low": "Low"', "zh": '"low": "低"'}[language],
         {"en": "download a program to the controller", "zh": "下装程序"}[language],
         json.dumps(HOSTILE)[1:-1],
     ):

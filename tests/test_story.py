@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dashboards import queries, story
+from dashboards.axis import blind_mark
 from dashboards.page import Page
 from records.formats import DAY, Clock
 from records.model import Asset, Term, Text
@@ -45,7 +46,7 @@ def reader(store: Store, language: str) -> Page:
     return Page(store, language, Clock(UTC, language), Span(NOW - DAY, NOW + 1), "24h")
 
 
-def test_what_belongs_together_is_one_sentence(store: Store) -> None:
+def test_what_belongs_together_is_one_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what was ten hours before, and not what is about another asset; each in an hour of the next is near."""
     found = story.story(store, queries.worst(store))
     assert found
@@ -56,6 +57,11 @@ def test_what_belongs_together_is_one_sentence(store: Store) -> None:
     plain = story.sentence(chinese, found, "SPAN-2", 4 * MINUTE).replace("\u200b", "").replace("\u00a0", " ")
     assert plain == "14:32 以来：发生了 91，另有 3 条告警，涉及 PLC-7、ENG-1、HMI-2 及另外 1 个资产；SPAN-2 有 4 分钟没有看到数据包"
     assert story.sentence(english, found, named=False) == "Since 14:32: 91 happened, and 3 more alerts"
+    monkeypatch.setattr(queries, "MOST_ALERTS", len(queries.worst(store)))
+    cut = story.story(store, queries.worst(store))
+    assert cut
+    assert story.sentence(english, cut, named=False) == "Since 14:32: 91 happened, and at least 3 more alerts"
+    assert "另有至少 3" in story.sentence(chinese, cut)
 
 
 def test_where_it_began_is_marked_in_the_period_alone(store: Store) -> None:
@@ -64,6 +70,9 @@ def test_where_it_began_is_marked_in_the_period_alone(store: Store) -> None:
     assert story.began(page, found) == {"time": (NOW - AGO - 100 * MINUTE) // 1_000_000, "text": "since 14:32 · PLC-7"}
     assert story.began(replace(page, period="1h"), found) is None
     assert story.began(page, None) is None
+    gap = Span(NOW - 2 * HOUR, NOW - HOUR)
+    assert "21 Nov" in blind_mark(replace(page, span=Span(NOW - 7 * DAY, NOW)), gap)["text"]
+    assert "Nov" not in blind_mark(replace(page, span=Span(NOW - DAY, NOW)), gap)["text"]
 
 
 def test_one_alert_is_a_story_too(store: Store) -> None:

@@ -95,6 +95,29 @@ function timeScale(since, until, left, right) {
   return { left, right, x: time => left + (time - since) / long * wide, back: place => since + (Math.min(right, Math.max(left, place)) - left) / wide * long }
 }
 
+// What was not seen, each time as wide as it was long: hatched where there is room for it, else a thin line. A lone one is `least` wide, those that lie close
+// leave two thirds to what was seen between them.
+function blindMarks(gaps, { x, left, right }, y, height, least = 1.5) {
+  const starts = gaps.map(gap => x(gap.since))
+  return gaps.map((gap, at) => {
+    const from = Math.max(left, starts[at]), near = Math.min(starts[at + 1] ?? Infinity, right + 3 * least) - starts[at], behind = starts[at] - (starts[at - 1] ?? -Infinity)
+    const wide = Math.max(Math.min(right, x(gap.until)) - from, Math.min(least, near / 3, behind / 3)), thin = wide < 4, edge = thin ? 0 : .5
+    const mark = svg("rect", { x: Math.min(from, right - wide) + edge, y: y + edge, width: wide - 2 * edge, height: height - 2 * edge, class: thin ? "blind thin" : "blind" })
+    if (gap.text) mark.append(svg("title", {}, gap.text))
+    return mark
+  })
+}
+
+// What was seen for a moment only must not vanish between long times in which it was not; nor may it cover them.
+function momentMarks(gaps, { x, left, right }, y, height) {
+  const long = gap => gap ? x(gap.until) - x(gap.since) : Infinity
+  return [...gaps, null].flatMap((after, at) => {
+    const before = gaps[at - 1], from = before ? x(before.until) : left, to = after ? x(after.since) : right, wide = Math.min(4, long(before) / 3, long(after) / 3)
+    if (to <= from || to - from >= wide) return []
+    return [svg("rect", { x: Math.max(left, Math.min((from + to - wide) / 2, right - wide)), y, width: wide, height, class: "moment" })]
+  })
+}
+
 // [mark, place] of the time axis whose words have room between those of their neighbours.
 function roomy(ticks, scale) {
   let free = scale.left - 20

@@ -179,7 +179,15 @@ function node(group, place, data, strong) {
   else if (square) group.append(svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, style }))
   else if (diamond) group.append(svg("path", { d: `M${x} ${y - 8}l8 8-8 8-8-8z`, style }))
   else group.append(svg("circle", { cx: x, cy: y, r: 7, style }))
+  if (node.severity) group.append(mark(x + 7, place.lane.below ? y - 17 : y + 5, node.severity))
   return group
+}
+
+// The severity as a shape, beside the asset's own and away from its name.
+function mark(x, y, severity) {
+  const made = svg("g", { transform: `translate(${x} ${y}) scale(.8)` })
+  made.append(svg("path", { d: SHAPES[severity], style: `fill:${fill(severity)};stroke:${ink(severity)};stroke-width:1.2` }))
+  return made
 }
 
 // A name where there is room for it, on a side where no coloured link goes through it; one that matters stands out, and others that it would cover give way.
@@ -233,6 +241,6 @@ function key(data, colours) {
   }
   const hair = svg("svg", { width: 24, height: 8, "aria-hidden": "true" })
   hair.append(svg("line", { x1: 0, x2: 24, y1: 4, y2: 4, class: "hair" }))
-  made.push(el("span", "", null, hair, el("span", "", data.same)), el("span", "muted", data.dashed), el("span", "", null, glyph("critical"), el("span", "", data.filled)))
+  made.push(el("span", "", null, hair, el("span", "", data.same)), el("span", "muted", data.dashed), el("span", "muted", data.filled), ...Object.entries(data.levels).map(([level, word]) => el("span", "", null, glyph(level), el("span", "", word))))
   return made
 }

@@ -1,5 +1,5 @@
 // A ribbon a place on one time axis: a neutral bar where it saw packets, hatched where it saw none; in the bar as a line the share that was understood.
-const RIGHT = 76, ROW = 34, BAR = 22, LEAST = 9, SEEN = 4
+const RIGHT = 76, ROW = 34, BAR = 22
 
 export default function ({ data, parentElement }) {
   const root = blank(parentElement, "ribbon"), chart = el("div", "chart")
@@ -22,21 +22,11 @@ function picture(data, width) {
   return made
 }
 
-function ribbon(row, y, { x, left, right }, data) {
-  const parts = [], fits = Math.floor((left - 14) / 7), label = svg("text", { x: left - 10, y: y + 15, class: "end" }, row.name.length > fits ? row.name.slice(0, fits - 1) + "…" : row.name)
+function ribbon(row, y, scale, data) {
+  const { x, left, right } = scale, parts = [], fits = Math.floor((left - 14) / 7), label = svg("text", { x: left - 10, y: y + 15, class: "end" }, row.name.length > fits ? row.name.slice(0, fits - 1) + "…" : row.name)
   label.append(svg("title", {}, row.name))
   parts.push(label, svg("rect", { x: left, y, width: Math.max(0, right - left), height: BAR, class: "seen" }))
-  for (const blind of row.blind) {
-    const from = x(blind.since), wide = Math.max(LEAST, x(blind.until) - from), mark = svg("rect", { x: Math.max(left, Math.min(from, right - wide)) + .5, y: y + .5, width: Math.max(1, wide - 1), height: BAR - 1, class: "blind" })
-    mark.append(svg("title", {}, blind.text))
-    parts.push(mark)
-  }
-  let until = data.since // what was seen for a moment only must not vanish beside what was not
-  for (const blind of [...row.blind, { since: data.until, until: data.until }]) {
-    const from = x(until), wide = x(blind.since) - from
-    if (wide > 0 && wide < SEEN) parts.push(svg("rect", { x: Math.min(from, right - SEEN), y, width: SEEN, height: BAR, class: "moment" }))
-    until = blind.until
-  }
+  parts.push(...blindMarks(row.blind, scale, y, BAR), ...momentMarks(row.blind, scale, y, BAR))
   for (const [time, share, text] of row.grades) {
     const from = Math.max(left, x(time)), to = Math.min(right, x(time + data.step)), at = y + 2 + (100 - share) / 100 * (BAR - 4)
     const mark = svg("line", { x1: from, x2: Math.max(from + 2, to), y1: at, y2: at, class: "share" })

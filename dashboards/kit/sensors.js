@@ -1,6 +1,6 @@
 // Each sensor in a line: its state by mark and word, its traffic over the period (hatched where it saw nothing), what it dropped, its grade, its rate, its last packet.
 const MARKS = { seeing: "✓", gaps: "!", blind: "×", capture: "•" }
-const WIDE = 120, TALL = 24, LEAST = 9
+const WIDE = 120, TALL = 24
 
 export default function ({ data, parentElement }) {
   const root = blank(parentElement, "sensors")
@@ -14,7 +14,7 @@ export default function ({ data, parentElement }) {
 }
 
 function line(row) {
-  const made = svg("svg", { viewBox: `0 0 ${WIDE} ${TALL}`, width: WIDE, height: TALL, "aria-hidden": "true" }), { x } = timeScale(row.since, row.until, 0, WIDE)
+  const made = svg("svg", { viewBox: `0 0 ${WIDE} ${TALL}`, width: WIDE, height: TALL, "aria-hidden": "true" }), scale = timeScale(row.since, row.until, 0, WIDE), { x } = scale
   const most = Math.max(1, ...row.points.map(([, bytes]) => bytes)), y = bytes => TALL - 1 - bytes / most * (TALL - 4)
   made.append(hatching())
   let run = []
@@ -30,10 +30,6 @@ function line(row) {
     end = time + row.interval
   }
   flush()
-  const least = Math.max(3, Math.min(LEAST, WIDE / 3 / Math.max(1, row.gaps.length))) // many short gaps do not cover what was seen
-  for (const [since, until] of row.gaps) {
-    const wide = Math.max(least, x(until) - x(since))
-    made.append(svg("rect", { class: "blind", x: Math.min(Math.max(0, x(since)), WIDE - wide) + .5, y: .5, width: wide - 1, height: TALL - 1 }))
-  }
+  made.append(...blindMarks(row.gaps.map(([since, until]) => ({ since, until })), scale, 0, TALL))
   return made
 }

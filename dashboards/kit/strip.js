@@ -37,7 +37,7 @@ function picture(data, width, scale, colours) {
   const sum = bar => Object.values(bar.by).reduce((total, count) => total + count, 0), most = Math.max(1, ...data.bars.map(sum)), tall = count => Math.log10(count + 1) / Math.log10(most + 1) * HEIGHT
   made.append(svg("line", { x1: scale.left, x2: width - RIGHT, y1: HEIGHT + 6, y2: HEIGHT + 6, class: "ground" }), svg("text", { x: scale.left - 8, y: 14, class: "end" }, short(most)), svg("text", { x: scale.left - 8, y: HEIGHT + 9, class: "end" }, "0"))
   for (const [tick, x] of roomy(data.ticks, scale)) made.append(svg("line", { x1: x, x2: x, y1: 6, y2: HEIGHT + 6, class: "grid" }), tickText(tick, x, HEIGHT + AXIS))
-  for (const blind of data.blind) { const mark = svg("rect", { x: scale.x(blind.since), y: 6, width: Math.max(9, scale.x(blind.until) - scale.x(blind.since)), height: HEIGHT, class: "blind" }); mark.append(svg("title", {}, blind.text)); made.append(mark) }
+  made.append(...blindMarks(data.blind, scale, 6, HEIGHT))
   made.append(hatching())
   for (const bar of data.bars) {
     const from = scale.x(Math.max(bar.time, data.since)), wide = Math.max(1.5, (scale.x(Math.min(bar.time + data.interval, data.until)) - from) * .8), all = sum(bar), group = svg("g")

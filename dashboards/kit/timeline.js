@@ -1,5 +1,5 @@
 // Alerts over time as bars by severity, and beneath on the same axis a ribbon a sensor: a neutral bar where it saw packets, hatched where it saw none.
-const RIGHT = 6, HEIGHT = 164, ROW = 17, LEAST = 9, SEEN = 4
+const RIGHT = 6, HEIGHT = 164, ROW = 17
 const ORDER = ["critical", "high", "medium", "low"]
 
 export default function ({ data, parentElement }) {
@@ -55,24 +55,14 @@ function beginning(began, at, left, width) {
 }
 
 function ribbons(data, width) {
-  const picture = svg("svg", { width, height: data.sensors.length * ROW + 4, role: "img", "aria-label": data.coverageTitle }), scale = scaled(data, width), { x, left: LEFT } = scale
+  const picture = svg("svg", { width, height: data.sensors.length * ROW + 4, role: "img", "aria-label": data.coverageTitle }), scale = scaled(data, width), { left: LEFT } = scale
   picture.append(hatching())
   data.sensors.forEach((sensor, row) => {
     const y = row * ROW + 2, name = sensor.name.length > 19 ? sensor.name.slice(0, 18) + "…" : sensor.name
     const label = svg("text", { x: LEFT - 8, y: y + 10.5, class: "end" }, name)
     label.append(svg("title", {}, sensor.name))
     picture.append(label, svg("rect", { x: LEFT, y, width: Math.max(0, width - LEFT - RIGHT), height: 13, class: "seen" }))
-    for (const blind of sensor.blind) {
-      const from = x(blind.since), wide = Math.max(LEAST, x(blind.until) - from), mark = svg("rect", { x: Math.min(from, width - RIGHT - wide) + .5, y: y + .5, width: Math.max(1, wide - 1), height: 12, class: "blind" })
-      mark.append(svg("title", {}, blind.text))
-      picture.append(mark)
-    }
-    let until = data.since // what was seen for a moment only must not vanish beside what was not
-    for (const blind of [...sensor.blind, { since: data.until, until: data.until }]) {
-      const from = x(until), wide = x(blind.since) - from
-      if (wide > 0 && wide < SEEN) picture.append(svg("rect", { x: Math.min(from, width - RIGHT - SEEN), y, width: SEEN, height: 13, class: "moment" }))
-      until = blind.until
-    }
+    picture.append(...blindMarks(sensor.blind, scale, y, 13), ...momentMarks(sensor.blind, scale, y, 13))
   })
   return picture
 }

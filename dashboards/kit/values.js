@@ -37,7 +37,7 @@ function picture(data, width, scale, colours) {
   const path = data.steps.map((step, at) => `${at ? "V" + y(step.last) : `M${scale.x(Math.max(step.time, data.since))} ${y(step.last)}`}H${scale.x(ends[at])}`).join("")
   made.append(svg("path", { d: path, class: "last" }))
   made.append(hatching())
-  for (const blind of data.blind) { const mark = svg("rect", { x: scale.x(blind.since), y: TOP, width: Math.max(9, scale.x(blind.until) - scale.x(blind.since)), height: HEIGHT, class: "blind" }); mark.append(svg("title", {}, blind.text)); made.append(mark) }
+  made.append(...blindMarks(data.blind, scale, TOP, HEIGHT))
   made.append(svg("path", { d: band, class: "band" })) // what was seen stands out of what was not, however short it was
   for (const step of data.steps.length < 80 ? data.steps : []) made.append(svg("circle", { cx: scale.x(step.time), cy: y(step.last), r: 2.4, class: "dot" }))
   for (const act of data.acts) {

@@ -18,7 +18,7 @@ export default function ({ data, parentElement }) {
   faces[2].append(el("div", "sensor muted", null, ...data.health.head.map(word => el("span", "", word))))
   faces[2].append(...data.health.rows.map(([name, last, dropped, share, silent]) => el("div", silent ? "sensor silent" : "sensor", null, ...[name, last, dropped, share].map(text => phrase("span", "", text)))))
   const turns = data.list.length ? [0, 1, 2] : [0, 2]
-  const dots = root.querySelectorAll("footer i"), draw = () => faces[0].replaceChildren(chart(data.time, root.clientWidth * .958, root.clientHeight * .385))
+  const dots = root.querySelectorAll("footer i"), draw = () => faces[0].replaceChildren(levels(data.time.words), chart(data.time, root.clientWidth * .958, root.clientHeight * .385))
   const show = () => {
     const face = turns[Math.floor(Date.now() / TURN) % turns.length] // the clock decides, so that new data does not turn it back
     faces.forEach((each, place) => each.classList.toggle("off", place !== face))
@@ -36,6 +36,9 @@ function mark(severity, size) {
   made.append(svg("path", { d: SHAPES[severity], fill: TONES[severity] }))
   return made
 }
+
+// Above the word that says that these bars are alerts: which of them is which.
+const levels = words => el("div", "levels", null, ...ORDER.map(level => el("span", "", null, mark(level, ".9em"), el("span", "", words[level]))))
 
 function figure(each) {
   const value = el("div", "value", null, each.mark ? mark(each.mark, "2.3vw") : null, el("b", "", each.value), each.unit ? el("small", "", each.unit) : null)
@@ -69,10 +72,7 @@ function chart(data, width, height) {
   data.sensors.forEach((sensor, place) => {
     const y = ground + 2.3 * letter + place * row
     picture.append(svg("rect", { x: left, y, width: right - left, height: row - 3, fill: SEEN }))
-    for (const blind of sensor.blind) {
-      const from = scale.x(blind.since), wide = Math.max(9, scale.x(blind.until) - from)
-      picture.append(svg("rect", { x: Math.min(from, right - wide), y, width: wide, height: row - 3, fill: "url(#wallblind)", stroke: INK }))
-    }
+    picture.append(...blindMarks(sensor.blind, scale, y, row - 3, 2))
   })
   return picture
 }

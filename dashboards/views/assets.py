@@ -31,7 +31,7 @@ def show(page: Page) -> None:
     if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
-    known = inventory.risks(queries.worst(page.store))
+    known = inventory.risks(page.store)
     sort, where = narrowed(page, known)
     if where is None:
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit
+from dashboards import kit, queries
 from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
 from dashboards.health import missing_words
@@ -17,11 +17,11 @@ from records.formats import MINUTE, duration, number, share_seen, size
 from records.wording import say
 from sensors.blindness import LITTLE, clock_words, placed, reason_words, spot_words
 from sensors.grading import grade
+from sensors.sums import Sums
 
 if TYPE_CHECKING:
     from dashboards.covered import Place
     from records.query import Span
-    from sensors.sums import Sums
 
 PAGE: Final = ("coverage", 7)
 MOST_PLACES: Final = 24
@@ -34,7 +34,7 @@ MILLI: Final = 1_000_000
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    looked = kept(page.store, ("coverage",), look, page.span)
+    looked = kept(page.store, ("coverage",), look, queries.known_span(page.span), page.span)
     headline(page, looked)
     st.space("small")
     ribbons(page, looked)
@@ -173,9 +173,9 @@ def encrypted(page: Page, looked: Looked) -> None:
 def places(page: Page, looked: Looked) -> None:
     """Of each place what was counted, drops among it."""
     language, lines = page.language, list[list[Any]]()
-    names = {(place.observer, place.interface): place for place in looked.places}
-    for key, sums in sorted(looked.account.by_place.items()):
-        place, counts = names[key], sums.counts
+    for place in sorted(looked.places, key=lambda place: (place.observer, place.interface)):
+        sums = looked.account.by_place.get((place.observer, place.interface)) or Sums()  # one that was silent throughout came to nothing
+        counts = sums.counts
         payload = max(1, counts["decoded_bytes"] + counts["undecoded_bytes"] + counts["lost"])
         blind = place.blind_time(looked.span)
         came = counts["packets"] + counts["dropped"]

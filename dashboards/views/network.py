@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import conduits as zoning
-from dashboards import counting, inventory, kit, queries, topology
+from dashboards import counting, inventory, kit, topology
 from dashboards.linking import STRENGTH
 from dashboards.page import Page, begin, choice, forget, left_out, newer, remember
 from dashboards.reference import deed_words
 from records.effects import EFFECTS, NUMBER
 from records.formats import duration, number
+from records.model import LEVELS
 from records.wording import role_words
 from sensors.protocol import title_of
 
@@ -102,12 +103,12 @@ def summary(page: Page, made: Network, shown: int, moment: int) -> str:
         parts.append(page.say("network.fresh", fresh=number(links.fresh), gone=number(links.gone), length=duration(moment - made.before.since, page.language)))
     if shown < links.total:
         parts.append(page.say("network.drawn", shown=number(shown)))
-    return " · ".join(parts) + (page.say("explore.cut") if made.cut else "")
+    return " · ".join(parts) + (page.say("network.cut") if made.cut else "")
 
 
 def drawn(page: Page, made: Network, shown: list[Link], tint: str) -> dict[str, Any]:
     """What the component draws: lanes with their nodes in order, hairlines, and what has colour."""
-    known = inventory.risks(queries.worst(page.store))
+    known = inventory.by_asset(inventory.risks(page.store), made.own)
     by_level: dict[int | None, list[dict[str, Any]]] = {}
     for node in made.nodes:
         by_level.setdefault(node.level, []).append(node_data(page, node, known))
@@ -141,6 +142,7 @@ def drawn(page: Page, made: Network, shown: list[Link], tint: str) -> dict[str, 
         "key": key,
         "zones": zones_of(made),
         "noZone": page.say("network.no_zone"),
+        "levels": {level: page.say(f"severity.{level}") for level in LEVELS},
         **legend,
     }
 
@@ -160,7 +162,7 @@ def node_data(page: Page, node: Node, known: dict[str, Risk]) -> dict[str, Any]:
     """One asset as it is drawn."""
     risk = known.get(node.id)
     what = " · ".join(filter(None, (role_words(node.role, page.language), node.vendor, node.model, " ".join(node.addresses[:3]), node.zone)))
-    alerts = page.count("risk.alerts", risk.alerts, count=number(risk.alerts)) if risk else ""
+    alerts = f"{page.say(f'severity.{risk.level}')} · {page.count('risk.alerts', risk.alerts, count=number(risk.alerts))}" if risk else ""
     return {
         "id": node.id,
         "name": node.name,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("situation", 1)
 PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
+SILENT: Final = 3  # sensors that are told one by one
 SPOTS: Final = 6  # blind spots that are told one by one
 
 
@@ -36,18 +37,17 @@ def show(page: Page) -> None:
         return
     if "id" in st.query_params:
         del st.query_params["id"]
-    sensors, known = page.ask("coverage", queries.sensors)
+    sensors, known = standing.sensors(page)
     sums = page.ask("coverage", queries.coverage)
     acts, spoken = counting.activity_by(page.store, page.span)
-    worst = queries.worst(page.store, page.span)
-    told = story.story(page.store, worst)
-    headline(page, sensors, sums, acts, told)
+    told = story.story(page.store, queries.worst(page.store, page.span))
+    headline(page, (sensors, known), sums, acts, told)
     owing.band(page)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         kit.draw("timeline", {**standing.timeline(page, sensors, known), "began": story.began(page, told)}, "timeline")
     with right:
-        risk(page, worst)
+        risk(page)
     left, right = st.columns([1, 1], gap="large")
     with left:
         activity(page, acts, spoken)
@@ -57,11 +57,11 @@ def show(page: Page) -> None:
     look_again(page, time.monotonic())
 
 
-def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
+def headline(page: Page, watching: tuple[list[Sensor], int], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    head = standing.headline(page, sensors, sums, counts, told)
-    kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
+    head = standing.headline(page, watching, sums, counts, told)
+    kit.draw("headline", {**head, "facts": facts(page, counts, watching[0], sums, acts)}, "headline")
     ways(page, told)
     outside = counting.total(page.store, "alert", queries.OPEN) - sum(counts.values())
     if outside and not told and st.button(page.count("outside", outside, count=number(outside))):
@@ -101,9 +101,9 @@ def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[
     return [*found, (share_seen(grade, page.language), page.say("fact.coverage"))]
 
 
-def risk(page: Page, worst: list[dict[str, Any]]) -> None:
+def risk(page: Page) -> None:
     """Assets with open alerts, worst first, and how the risk of each went."""
-    at_risk = inventory.at_risk(page.store, worst)
+    at_risk, known = inventory.at_risk(page.store, page.span)
     ways = trend.trends(page, [row for row, _ in at_risk])
     found = [
         {
@@ -117,7 +117,11 @@ def risk(page: Page, worst: list[dict[str, Any]]) -> None:
         }
         for (row, risk), way in zip(at_risk, ways, strict=True)
     ]
-    kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
+    kit.follow(
+        "risk",
+        {"title": page.say("risk.title"), "note": page.cut(len(found), known, page.say("risk.note")), "rows": found, "empty": page.say("risk.empty")},
+        "risk",
+    )
 
 
 def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
@@ -182,7 +186,7 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     if (missed := page.ask("coverage", queries.unseen_by_all)) >= 2 * MINUTE:
         lines.append((duration(missed, language), page.say("unseen.by_all")))
     blind = [(sensor.blind_time(page.whole, page.span), sensor.label) for sensor in sensors]
-    lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:3] if time]
+    lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:SILENT] if time]
     covered, used = page.ask("coverage", queries.newest_account)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
     lines += [("", *spot_words(spot, language, page.clock.zone)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
@@ -190,10 +194,11 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     lines += _rest(page, sums | {"undecoded_bytes": sums["undecoded_bytes"] - covered.counts["cut_bytes"]}, told)  # what was cut is told as that
     if (total := counting.total(page.store, "coverage", span=page.span)) > used:
         lines.append(("", say("coverage.told.some", language, shown=number(used), total=number(total))))
+    left = max(0, sum(time > 0 for time, _ in blind) - SILENT) + max(0, len(spots) - SPOTS)
     if not lines:
         lines.append(("0", page.say("unseen.nothing" if grade is not None else "unseen.no_payload")))
     note = page.say("unseen.note", share=share_seen(grade, language)) if grade is not None else page.say("coverage_none")
-    kit.draw("unseen", {"title": page.say("unseen.title"), "note": note, "rows": lines}, "unseen")
+    kit.draw("unseen", {"title": page.say("unseen.title"), "note": page.cut(len(lines), len(lines) + left, note), "rows": lines}, "unseen")
 
 
 def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[str, ...]]:
