@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from balefire.awaiting import answered
+from balefire.times import both
 from records.errors import StoreError
 from records.store.contract import AWAY, FULL
 
@@ -98,7 +99,7 @@ class Outbox:
 
     def _deliver_here(self, commit: Commit) -> None:
         """Write to a store on this machine, as soon as there is room."""
-        said: float | None = None
+        since, said = time.time_ns(), None
         while True:
             try:
                 self._deliver(commit)
@@ -106,7 +107,7 @@ class Outbox:
                 if error.key != FULL or not self.patient:
                     raise
                 if self._stopped:
-                    raise _lost(commit, error) from error
+                    raise _lost(commit, error, since) from error
                 self.held(commit)
                 if said is None or time.monotonic() - said >= TELL_S:
                     said = time.monotonic()
@@ -120,7 +121,7 @@ class Outbox:
     def _kept(self, commit: Commit) -> Path | None:
         """Where the commit is on the disk; None where it is in the store already, since there was room for nothing at all."""
         assert self._spool is not None  # noqa: S101 - who calls has looked
-        said: float | None = None
+        since, said = time.time_ns(), None
         while True:
             try:
                 return self._spool.put(commit)
@@ -134,7 +135,7 @@ class Outbox:
             elif self._delivered_past(commit):
                 return None
             if self._stopped:
-                raise _lost(commit, full) from full
+                raise _lost(commit, full, since) from full
             self.held(commit)
             if said is None or time.monotonic() - said >= TELL_S:
                 said = time.monotonic()
@@ -204,7 +205,7 @@ class Outbox:
         self._away = error
 
 
-def _lost(commit: Commit, problem: StoreError) -> StoreError:
-    """What a stop costs that finds no room."""
+def _lost(commit: Commit, problem: StoreError, since: int) -> StoreError:
+    """What a stop costs that finds no room, nor had any since then."""
     rows = sum(table.num_rows for table in (commit.batch.activities, commit.batch.points, commit.batch.coverage))
-    return StoreError("spool.lost", rows=f"{rows:,}", findings=f"{len(commit.findings):,}", problem=problem)
+    return StoreError("spool.lost", since=both(since), rows=f"{rows:,}", findings=f"{len(commit.findings):,}", problem=problem)

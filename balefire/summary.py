@@ -85,7 +85,7 @@ def _head(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
     from rich.text import Text
 
     inputs = summary["inputs"]
-    by_content = {each["sha256"] or each["path"]: str(each["path"]).rstrip("/").rsplit("/", 1)[-1] or "/" for each in reversed(inputs)}
+    by_content = {each["sha256"] or each["path"]: _titled(str(each["path"])) for each in reversed(inputs)}
     names = list(by_content.values())
     what = names[0] if len(names) == 1 else screen.count("cli.summary.captures", len(names))
     facts = [clean(what), screen.count("cli.summary.packets", summary["packets"])]
@@ -94,6 +94,11 @@ def _head(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
     if known:
         facts.append(span(min(known), max(known), screen.language) + " UTC")
     return [Text.assemble(("Balefire", "bold"), "  ", " · ".join(facts))]
+
+
+def _titled(path: str) -> str:
+    """The name of a file without its folder; an address whole."""
+    return path if "://" in path else path.rstrip("/").rsplit("/", 1)[-1] or "/"
 
 
 def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[RenderableType]:

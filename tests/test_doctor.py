@@ -107,6 +107,8 @@ def test_a_store_that_does_not_answer_is_one_thing_among_all_others(tmp_path: Pa
     words = ("doctor", "lo", "--json")
     there = tmp_path / "there"
     there.mkdir()
+    checked = json.loads(balefire("doctor", "--json", "--store", there).stdout)["checks"]
+    assert "store" not in {check["check"] for check in checked}, "what is empty is as good as what is not there: what listens makes a store of it"
     (there / "notes.txt").write_text("not ours")
     for store, advice in (("http://127.0.0.1:9#x", "Nobody answers"), (there, str(there)), ("ftp://there", "ftp://there")):
         told = balefire(*words, "--store", store)

@@ -512,7 +512,7 @@ def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", int(told.split(b"127.0.0.1:")[1].split()[0]))) as line:
             line.sendall(pcap(talk("10.0.0.8").packets))
         told += said(process, "Detectors go on with what they knew")
-        assert b"This sensor ended without notice. What it heard from 14 Nov 2023" in told
+        assert b"(killed, or no room). What it heard from 14 Nov 2023" in told
         assert ended(process, signal.SIGTERM)[0] == 0
     effects = [row["ot"]["effect"] for row in stored(tmp_path / "store", "activities")]
     assert sorted(effects) == ["value.read", "value.read", "value.write", "value.write"]

@@ -177,8 +177,8 @@ def test_whole_windows_are_there_and_the_rest_is_said(tmp_path: Path, uninterrup
             assert missing or table == "finding", "or it was killed too late"
     said = [text.en for text in sensed(place, capture(range(MINUTES + 5, MINUTES + 8)))]
     minutes = (since - START) // WINDOW
-    assert [f":{14 + minutes:02}:00 on is lost" in line for line in said if "without notice. What" in line] == [True], said
-    assert sum(f":{14 + minutes:02}:00 to " in line and f":{14 + MINUTES + 5:02}:0" in line and "is lost, but" in line for line in said) == 1, said
+    assert [f":{14 + minutes:02}:00 on is lost" in line for line in said if "(killed, or no room). What" in line] == [True], said
+    assert sum(f":{14 + minutes:02}:00 to " in line and f":{14 + MINUTES + 5:02}:0" in line and "judged and stored by then" in line for line in said) == 1, said
     with closing(open_store(place)) as store:
         later = [row["absent"] for row in sorted(rows(store, "coverage").values(), key=lambda row: row["@timestamp"]) if row["@timestamp"].value >= since]
     assert len(later) == 3

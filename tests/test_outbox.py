@@ -106,7 +106,7 @@ def test_who_stops_it_hears_what_is_lost(store: Away) -> None:
     thread.join(20)
     (error,) = cast("list[Any]", failed)
     assert (error.key, error.status) == ("spool.lost", 4)
-    assert "1 rows and 1 findings are lost" in str(error)
+    assert " UTC: 1 rows and 1 findings that were judged by then are lost, and nothing of what came after them is stored" in str(error)
     assert len(list(store.spool.root.glob("*/*.segment"))) == 2, "the others wait for the next run"
 
 

@@ -127,6 +127,11 @@ def _door(screen: Screen) -> Check:
     return Check("door", True)
 
 
+def _unmade(where: Path) -> bool:
+    """Is nothing there, or an empty directory? What listens makes a store of either."""
+    return not where.exists() or (where.is_dir() and not any(where.iterdir()))
+
+
 def _place(where: Path) -> Path:
     """The directory, or the next one above it that is there already."""
     return next(each for each in (where, *where.parents) if os.path.exists(each))  # noqa: PTH110 - Path's raises where one may not look
@@ -152,7 +157,7 @@ def _store(screen: Screen) -> Iterator[Check]:
     remote = "://" in screen.store
     try:
         with named():
-            if not remote and not (where := expanded(screen.store)).exists():
+            if not remote and _unmade(where := expanded(screen.store)):
                 place = _place(where.resolve())
                 space = os.statvfs(place)
                 yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})

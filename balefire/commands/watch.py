@@ -103,7 +103,7 @@ def watch(
         teller, over = _listening(screen, process, interfaces, observer)
         with closing(awaited(screen, over)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
             with housekeeping(screen, lambda: nullcontext(store)):
-                (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate, patience=0)
+                (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(dict.fromkeys(interfaces)), process.terminate, patience=0)
             taken_in(
                 screen,
                 as_json,
@@ -112,8 +112,7 @@ def watch(
                 captures=[capture],
                 **plan,
             )
-        if process.wait(END_S):
-            screen.fail(InputError("live.ended", status=process.returncode))
+        process.wait(END_S)
         teller.join(END_S)  # what it said last
 
 
@@ -155,7 +154,7 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
         if _told_to_end(line.end, over)():
             line.end()
         with closing(line.file):
-            (capture,) = listen(line.file, "+".join(places), line.end, patience=0)
+            (capture,) = listen(line.file, "+".join(dict.fromkeys(places)), line.end, patience=0)
             taken_in(screen, as_json, lambda alert, stored: _tell(screen, alert, stored), store, keeps_house=False, captures=[capture], **plan)
 
 
@@ -239,7 +238,13 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     names = _begun(said)
     stopped = _told_to_end(process.terminate)
     begun(screen, names, interfaces, observer)
-    teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
+
+    def tell() -> None:
+        relay(screen, said)
+        if process.wait():  # at once, whatever we wait for: a store, or room in it
+            screen.fail(InputError("live.ended", status=process.returncode))
+
+    teller = threading.Thread(target=tell, name="listener", daemon=True)
     teller.start()
     return teller, lambda: stopped() or process.poll() is not None
 
