@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 from dashboards import serve
 from tests.require import need
 
-expect.set_options(timeout=20_000)  # ms; the usual five are too few on a machine that does other work besides
+expect.set_options(timeout=45_000)  # ms; the usual five are too few on a machine that does other work besides
 
 CHROMIUM = Path("/usr/bin/chromium")
 SHUT = "Blocked script execution in 'about:srcdoc'"  # a printed page in its frame runs no script, CRASHED no more than any other
