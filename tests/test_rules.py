@@ -464,7 +464,7 @@ def test_no_message_is_pythons(tmp_path: Path) -> None:
         (f"title: a\nlevel: {'9' * 99}\n", 2, "64 bits"),
         ("a: " + "[" * 40 + "]" * 40, 1, "flatter"),
         ("title: a\x07\n", 1, "Delete the character"),
-        ("title: a\n...\nid: b\n---\n", 3, "one mapping"),
+        ("title: a\n...\nid: b\n---\n", 3, "FORMAT.md"),
     ],
 )
 def test_what_is_no_yaml_is_told_in_the_readers_words_with_a_fix_of_its_own(content: str, line: int, fix: str) -> None:
