@@ -29,9 +29,9 @@ BUILD := 'hatchling>=1.27\neditables\n'
 .DEFAULT_GOAL := demo
 .PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-judging bench-report bench-dashboard generated evaluate soak fuzz warm venv reports lock
 
-demo: $(VENV)/runtime.stamp
+demo: $(VENV)/$(if $(SITE),development,runtime).stamp
 ifdef SITE
-	@$(BIN)/python -m tests.plant.works --site $(SITE) $(if $(SEED),--seed $(SEED)) --hours $(or $(HOURS),6) --attack all -o - | $(BIN)/balefire replay - $(ARGS)
+	@set -o pipefail; $(BIN)/python -m tests.plant.works --site $(SITE) $(if $(SEED),--seed $(SEED)) --hours $(or $(HOURS),6) --attack all -o - | $(BIN)/balefire replay - $(ARGS)
 else
 	@$(BIN)/balefire demo $(ARGS)
 endif
