@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pyarrow as pa
 
-from dashboards.queries import listed
+from dashboards.queries import MOST_KNOWN, listed
 from records.formats import MINUTE
 from records.query import Span, Terms
 from records.search import Range
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 MOST: Final = 10_080  # windows: a week of one interface
-MOST_KNOWN: Final = 200  # places
 PAGE: Final = 5_000
 SEEN: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost")
 REFUSED: Final = "refused"  # a row that has this tells what the store refused, and is no window

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dashboards import queries
 from dashboards.keeping import kept
-from dashboards.queries import grade, listed
+from dashboards.queries import MOST_KNOWN, grade, listed
 from records.formats import MINUTE, bits, duration, number, share_missed, share_seen
 from records.query import Histogram, Span, Terms
 from records.search import And, Exists, Match, Not, Range
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 MOST: Final = 8  # that are told
-MOST_KNOWN: Final = 200
 RECENT: Final = 500  # newest windows, among which most sensors have one
 SILENT: Final = 3 * MINUTE  # of quiet that is no chance, where others see packets
 MS: Final = 1_000_000

@@ -36,7 +36,7 @@ MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
-_MOST_KNOWN: Final = 200
+MOST_KNOWN: Final = 200  # places that coverage is of
 _MOST_KINDS: Final = 1_000  # of access and protocol: more than there are
 _NEAR: Final = (5 * MINUTE, DAY)  # what a finding is about to its own time: mostly, and at most
 _MOST_TRAIL: Final = 200
@@ -210,7 +210,7 @@ def known_span(span: Span) -> Span:
 
 def windows_seen(store: Store, span: Span) -> dict[tuple[str, str], int]:
     """(observer, interface) → in how many windows it saw packets."""
-    found = listed(store.terms("coverage", span.query(Range("packets", low=1)), Terms(("observer.name", "interface"), size=_MOST_KNOWN)))
+    found = listed(store.terms("coverage", span.query(Range("packets", low=1)), Terms(("observer.name", "interface"), size=MOST_KNOWN)))
     return {(str(row["observer.name"] or ""), str(row["interface"] or "")): int(row["total"]) for row in found}
 
 
@@ -221,7 +221,7 @@ def sensors(store: Store, known: Span, span: Span) -> tuple[list[Sensor], int]:
         seen[name] = max(count, seen.get(name, 0))
     now = {name for name, _ in windows_seen(store, Span(span.until - 2 * MINUTE, span.until))}
     labels: dict[str, str] = {}
-    for row in listed(store.terms("coverage", known.query(), Terms(("observer.name", "file"), size=_MOST_KNOWN))):
+    for row in listed(store.terms("coverage", known.query(), Terms(("observer.name", "file"), size=MOST_KNOWN))):
         name, capture = str(row["observer.name"] or ""), bool(row["file"]) and str(row["observer.name"] or "").startswith("capture-")
         if name and (not capture or name in seen):  # a capture of before is nobody's
             labels.setdefault(name, str(row["file"]) if capture else name)
