@@ -103,6 +103,7 @@ function picture(made, data, width, colours, say, choose) {
   const ordered = [...places.values()].sort((one, two) => weight(two, strong, data) - weight(one, strong, data))
   for (const place of ordered) {
     const group = node(there.get(place.node.id) ?? svg("g"), place, data, strong), label = named(place, strong, data, written, coloured)
+    if (place.node.severity) group.append(mark(place.x + 7, place.y + (label.getAttribute("y") > place.y ? -17 : 5), place.node.severity))
     group.onmousemove = event => say(event, place.node.text)
     group.onmouseenter = () => focus(made, by, place.node.id)
     group.onmouseleave = event => { say(event, ""); blur(made) }
@@ -179,7 +180,6 @@ function node(group, place, data, strong) {
   else if (square) group.append(svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, style }))
   else if (diamond) group.append(svg("path", { d: `M${x} ${y - 8}l8 8-8 8-8-8z`, style }))
   else group.append(svg("circle", { cx: x, cy: y, r: 7, style }))
-  if (node.severity) group.append(mark(x + 7, place.lane.below ? y - 17 : y + 5, node.severity))
   return group
 }
 
