@@ -33,7 +33,13 @@ def lean() -> None:
     sys.meta_path.insert(0, _Forgone)
     gc.set_threshold(UNCOLLECTED)
     sys.setswitchinterval(TURN_S)
-    atexit.register(gc.freeze)  # what is there at the end goes with the process, and is not looked through for garbage (0.3 s)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """What is there at the end goes with the process, and is not looked through for garbage (0.2 s); duckdb would say that it leaks."""
+    if "duckdb" not in sys.modules:
+        gc.freeze()
 
 
 def peak_kib() -> int:

@@ -383,7 +383,7 @@ def test_a_rule_is_disabled_and_enabled_on_its_page(judged: Path, tmp_path: Path
     shutil.copytree(judged / "store", tmp_path / "store")
     shutil.copytree(judged / "rules", tmp_path / "rules")
     monkeypatch.setenv("BALEFIRE_USER", "Li Wei")
-    name = lines("findings", "--store", tmp_path / "store", "--limit", 1)[0]["rule"]
+    name = lines("findings", "--store", tmp_path / "store", "--where", "detector:rules", "--limit", 1)[0]["rule"]
     monkeypatch.delenv("BALEFIRE_RULES", raising=False)
     assert "directory of rules" in sent(opened("disable", tmp_path / "store", monkeypatch, lang="en", rule=name))
     monkeypatch.setenv("BALEFIRE_RULES", str(tmp_path / "rules"))

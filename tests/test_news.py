@@ -23,8 +23,11 @@ LISTENER: Final = (ROOT / "sensors" / "listening.py", *sorted((ROOT / "sensors" 
 
 
 def notes(tree: ast.AST) -> Iterator[tuple[str, ...]]:
-    """The words of each note: those of `say(word=…)`, and of {"word": …} where it is said, listed or appended."""
+    """The words of each note: those of `say(word=…)` and `pass_over(path, word)`, and of {"word": …} where it is said, listed or appended."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "pass_over":
+            yield from ((str(word.value),) for word in ast.walk(node.args[1]) if isinstance(word, ast.Constant))
+            continue
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "say":
             named = [word.arg for word in node.keywords if word.arg]
             dicts = [word.value for word in node.keywords if not word.arg] + node.args
