@@ -1,6 +1,7 @@
 """What seems to be missing where the sensor itself did not see all: findings that something did not come wait for the coverage of their time, and say so.
 
-A command whose answer was dropped before the sensor is not unanswered. The row that tells of a drop ends with its minute, so such a finding is told by then.
+A command whose answer was dropped before the sensor is not unanswered, and who acts without having read may have read what was let go. The row that tells of
+a drop ends with its minute, so such a finding is told by then.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.methods.coverage import LEAST_TALKS
-from records.formats import MINUTE, number, size
+from records.formats import HOUR, MINUTE, SECOND, duration, number, size
 from records.model import Term, Text
 from records.store.rows import finding_from, finding_row
 from records.wording import LANGUAGES, say
@@ -29,7 +30,9 @@ STATE: Final = 1  # of the form of a saved state
 UNHEARD: Final = {
     "command-unanswered": 0.0, "unsolicited-answer": 0.0, "sequence-broken": 0.0,
     "polls-unanswered": 1.0, "view-lost": 1.0, "poll-stopped": 1.0, "poll-slowed": 1.0, "reports-fewer": 1.0, "exchange-stopped": 1.0,
+    "acts-unseeing": 1.0,
 }  # fmt: skip
+BEFORE: Final = {"acts-unseeing": HOUR}  # nanoseconds before what happened in which what did not come would have come
 LEAST: Final = 5.0  # points that a score loses …
 MOST: Final = 20.0  # … and at most, where so much and more was missed:
 MUCH: Final = 30.0  # percent
@@ -37,16 +40,19 @@ MOST_HELD: Final = 1024  # findings that wait; what is more is told as it is
 MOST_WINDOWS: Final = 256  # of one observer that are remembered, the last ones
 MOST_OBSERVERS: Final = 64
 COUNTS: Final = ("packets", "dropped", "shed", "gaps", "lost", "decoded_bytes", "undecoded_bytes")
-COLUMNS: Final = ("observer.name", "@timestamp", "packets", "requests_only", "answers_only", "talks", "datagrams", *COUNTS[1:])
+COLUMNS: Final = ("observer.name", "@timestamp", "packets", "requests_only", "answers_only", "talks", "datagrams", "absent", "dark", *COUNTS[1:])
 
 
 @dataclass(slots=True)
 class Missed:
-    """What was missed in some windows: counts of coverage, conversations of which one direction is missing, all that tell of theirs."""
+    """What was missed in some windows: counts of coverage, conversations of which one direction is missing, all that tell of theirs, and `unheard`: seconds in
+    which nothing could be heard.
+    """
 
     counts: dict[str, int]
     halves: int = 0
     talks: int = 0
+    unheard: float = 0.0
 
     def add(self, other: Missed) -> None:
         """And this."""
@@ -54,6 +60,11 @@ class Missed:
             self.counts[name] = self.counts.get(name, 0) + count
         self.halves += other.halves
         self.talks += other.talks
+        self.unheard += other.unheard
+
+    def share_of(self, seconds: float) -> float:
+        """Percent of so many seconds, or of what came in them, whichever is most."""
+        return max(self.share, 100 * min(1.0, self.unheard / seconds))
 
     @property
     def share(self) -> float:
@@ -70,6 +81,8 @@ class Missed:
         told = [(name, self.counts.get(name, 0)) for name in ("dropped", "shed", "gaps")]
         some = {"size": size(self.counts.get("lost", 0), language), "halves": number(self.halves), "talks": number(self.talks)}
         each = [_counted(name, count, language, some) for name, count in (*told, ("halves", self.halves)) if count]
+        if self.unheard:
+            each.append(say("coverage.doubt.unheard", language, duration=duration(round(self.unheard * SECOND), language)))
         return say("coverage.half.between", language).join(each)
 
 
@@ -94,7 +107,7 @@ class Doubting:
             for row in cast("list[Row]", table.to_pylist()):
                 known = self._windows.pop(row["observer.name"] or "", {})
                 self._windows[row["observer.name"] or ""] = known
-                missed = Missed({name: row[name] or 0 for name in COUNTS}, *_halves(row))
+                missed = Missed({name: row[name] or 0 for name in COUNTS}, *_halves(row), (row["absent"] or 0.0) + (row["dark"] or 0.0))
                 known.setdefault(row["@timestamp"] // MINUTE, Missed({})).add(missed)
         return []
 
@@ -117,7 +130,9 @@ class Doubting:
         """What it remembers and what it holds; empty where there is neither."""
         if not self._windows and not self._held:
             return b""
-        windows = {name: [[window, each.counts, each.halves, each.talks] for window, each in known.items()] for name, known in self._windows.items()}
+        windows = {
+            name: [[window, each.counts, each.halves, each.talks, each.unheard] for window, each in known.items()] for name, known in self._windows.items()
+        }
         return json.dumps({"doubting": STATE, "windows": windows, "held": [finding_row(finding) for finding in self._held]}).encode()
 
     def restore(self, state: bytes) -> None:
@@ -137,11 +152,14 @@ class Doubting:
 
     def _doubted(self, finding: Finding) -> Finding:
         """The finding, with what was missed in its time where that may be the reason."""
-        missed = Missed({})
+        missed, before = Missed({}), BEFORE.get(finding.rule, 0)
+        first = (finding.time - before) // MINUTE
         for window, each in self._windows.get(finding.observer, {}).items():
-            if finding.time // MINUTE <= window <= _last(finding):
+            if first <= window <= _last(finding):
                 missed.add(each)
-        share = missed.share
+        if not before:  # whoever waits for what did not come knows when it could not come
+            missed.unheard = 0.0
+        share = missed.share_of((_last(finding) - first + 1) * MINUTE / SECOND)
         if not missed.words("en") or share < UNHEARD[finding.rule]:
             return finding
         points = round(LEAST + (MOST - LEAST) * min(1.0, share / MUCH), 1)

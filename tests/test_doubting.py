@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from detectors.doubting import MOST_HELD, UNHEARD, Doubting
+from detectors.doubting import BEFORE, MOST_HELD, UNHEARD, Doubting
 from records.model import Batch
 from records.store.rows import finding_from
 from tests.cli import lines, one
@@ -99,6 +99,21 @@ def test_what_cannot_be_the_reason_is_no_doubt() -> None:
     assert told(finding(minute=1), {"dropped": 400}, {}, {"dropped": 400}) == finding(minute=1)
     assert told(finding("outputs-at-night"), {"dropped": 400}) == finding("outputs-at-night")
     assert told(finding("view-lost", minutes=2), {}, {}, {"dropped": 400}) != finding("view-lost", minutes=2)
+
+
+@pytest.mark.parametrize("rule", BEFORE)
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [({"shed": 3_000}, "3,000 things were let go"), ({"dark": 45.0}, "for 45 s nothing could be heard"), ({"absent": 3e5}, "nothing could be heard")],
+)
+def test_who_acts_without_having_read_may_have_read_what_was_missed_in_the_hour_before(rule: str, row: dict[str, Any], words: str) -> None:
+    late = finding(rule, minute=58)
+    settled = told(late, {}, row, *[{}] * 57)
+    assert words in settled.reason.en
+    assert settled.score < late.score
+    assert told(late, *[{}] * 59) == late
+    assert told(finding(rule, minute=62), {}, row, *[{}] * 61) == finding(rule, minute=62), "more than an hour before"
+    assert told(finding("poll-stopped", minute=1), {}, {"dark": 45.0}) == finding("poll-stopped", minute=1), "which waits while the line is dark"
 
 
 @pytest.mark.parametrize("saved", [False, True])
