@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WAYS: Final = ("", "before", "day", "week", "other")
 SHOWN: Final = 40  # habits of a side, and half as many differences again
 LONGEST: Final = 31 * DAY
+ALONE: Final = 7 * DAY  # shows what one does as well, and of an asset with thousands of operations a day is there at once
 _ZONED: Final = re.compile(r"(?i)(?:z|[+-]\d\d:?\d\d)\s*$")
 
 
@@ -73,9 +74,9 @@ def span_words(page: Page, span: Span) -> str:
     return f"{clock.short_day(span.since)} {clock.minute(span.since)}–{end}"
 
 
-def made(page: Page, asset: dict[str, Any], span: Span) -> Fingerprint:
-    """The asset's fingerprint of a span, 31 days at most: the last of them. Looking up names and addresses is left out."""
-    kept = Span(max(span.since, span.until - LONGEST), span.until)
+def made(page: Page, asset: dict[str, Any], span: Span, longest: int = LONGEST) -> Fingerprint:
+    """The asset's fingerprint of a span, of so many nanoseconds at most: the last of them. Looking up names and addresses is left out."""
+    kept = Span(max(span.since, span.until - longest), span.until)
     where = os.environ.get("BALEFIRE_STORE", "")
     stamp = f"{page.store.stamp('activity', kept)} {page.store.stamp('point', kept)}"
     return _made(page.store, where, stamp, tuple(inventory.identities(asset)), tuple(inventory.ip_addresses(asset)), kept.since, kept.until)

@@ -164,7 +164,7 @@ def told_apart(habits: Sequence[Habit]) -> list[Habit]:
 
 
 def _any(field: str, values: Iterable[str]) -> Condition:
-    return Or(tuple(Match(field, value) for value in values))
+    return Or(tuple(Match(field, value, cased=True) for value in values))
 
 
 def _name_peers(store: Store, rows: Iterable[Row]) -> None:

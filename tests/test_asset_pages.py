@@ -178,6 +178,15 @@ def test_its_fingerprint_against_the_time_before(monkeypatch: pytest.MonkeyPatch
     )
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_a_long_period_its_fingerprint_is_that_of_the_end(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    end = {"en": "The end of the period, ", "zh": "仅所选时段的末段（"}[language]
+    assert end not in run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", range="24h")
+    monkeypatch.setattr("dashboards.comparing.ALONE", HOUR)
+    assert end in run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", range="24h")
+    assert end not in run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", range="24h", against="before")
+
+
 def test_what_is_known_differs_though_nothing_was_seen_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     early = f"{datetime.fromtimestamp((NOW - 30 * HOUR - 30 * MINUTE) / SECOND, UTC):%Y-%m-%dT%H:%M}Z"
     told = run("asset", bigplant.stored(), monkeypatch, lang="en", asset="PLC-7", against="other", other=early)

@@ -243,7 +243,7 @@ def fingerprint(page: Page, row: dict[str, Any]) -> None:
     if fault:
         kit.draw("unseen", {"title": page.say("list.unreadable"), "note": "", "rows": [("!", fault)]}, "period_error")
     with st.spinner(page.say("prints.reading")):
-        now = comparing.made(page, row, page.span)
+        now = comparing.made(page, row, page.span, comparing.LONGEST if against else comparing.ALONE)
         before = comparing.made(page, row, against) if against else None
     if before is None:
         alone(page, now)
@@ -252,7 +252,8 @@ def fingerprint(page: Page, row: dict[str, Any]) -> None:
 
 
 def alone(page: Page, now: Fingerprint) -> None:
-    """What it does and is asked."""
+    """What it does and is asked; of a long period the end, which is said."""
+    part = page.say("prints.end", when=comparing.span_words(page, now.period)) if now.period.since > page.span.since else ""
     left, right = st.columns([1.05, 1], gap="large")
     for side, column in (("source", left), ("destination", right)):
         habits = sorted((habit for habit in now.habits if habit.side == side), key=lambda habit: habit.row["ot.access"] not in ACTING)
@@ -262,7 +263,7 @@ def alone(page: Page, now: Fingerprint) -> None:
             for (words, access), count in list(alike.items())[:SHOWN]
         ]
         more = page.say("asset.some", shown=SHOWN, total=number(len(alike))) if len(alike) > SHOWN else ""
-        words = {"title": say(f"cli.fingerprint.{side}", page.language), "note": more, "empty": page.say("prints.none")}
+        words = {"title": say(f"cli.fingerprint.{side}", page.language), "note": part + more, "empty": page.say("prints.none")}
         with column:
             kit.draw("table", {"head": [], "rows": lines, **words}, f"prints_{side}")
 
