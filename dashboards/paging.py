@@ -42,9 +42,9 @@ def read(place: str, ask: Callable[[str], tuple[pd.DataFrame, int]]) -> tuple[pd
     return ask("")
 
 
-def turn(page: Page, place: str, shown: int, total: int, last: str) -> None:
-    """Which rows these are, and the ways to others."""
-    _identity, before = start()
+def turn(page: Page, place: str, shown: int, total: int, last: str, counted: int | None = None) -> None:
+    """Which rows these are, and the ways to others. `counted`: how many are before them; where nobody counted, the address is believed, within reason."""
+    before = min(start()[1], total - shown) if counted is None else counted
 
     def go(address: str) -> None:
         forget("after", place=place)

@@ -29,7 +29,7 @@ from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
-from sensors.recording import Recording
+from sensors.recording import Recording, alone
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import check_free, check_together, door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -214,7 +214,7 @@ def harden() -> None:
 def confine(record: Path | None, places: Sequence[str]) -> None:
     """Write nothing but the recording, kernels that are compiled, and folders into which captures fall; have no TCP where none is asked for.
 
-    Raises UsageError where there cannot be a recording.
+    Raises UsageError where there cannot be a recording, or where another process records there, which none does from now on.
     """
     from sensors import fence
     from sensors.engine.mode import cache_directory
@@ -224,6 +224,7 @@ def confine(record: Path | None, places: Sequence[str]) -> None:
             fence.made(record)
         except OSError as error:
             raise UsageError("live.record", path=record, reason=error.strerror or error) from None
+        alone(record)
     there = [place for place in folders(places) if os.path.isdir(place)]  # noqa: PTH112 - Path's raises where one may not look
     written = [Path(os.devnull).parent, cache_directory(), *there, *([record] if record else [])]
     fence.confine(written, tcp=any("://" in place for place in places))

@@ -10,6 +10,7 @@ killed.
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import re
@@ -17,12 +18,13 @@ import shutil
 import time
 from collections import Counter, deque
 from contextlib import suppress
-from errno import ENOSPC
+from errno import ENOENT, ENOSPC
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Final
 
+from records.errors import UsageError
 from sensors.pcapng import dropped_of, packets_of, retold, whole
 from sensors.sources.pcap import SPAN
 
@@ -47,6 +49,7 @@ class Recording:
 
     def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR, days: float = math.inf, misses: bool = True) -> None:
         self._days, self._begun, self._looked, self._synced = days, 0.0, -math.inf, time.monotonic()
+        self._opened = 0  # when the file that is written was, nanoseconds since the epoch
         self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
         self.least = LEAST * self._segment  # octets that stay where others fill the disk
         self._file: IO[bytes] | None = None
@@ -97,8 +100,11 @@ class Recording:
                 self._refuse(error)
 
     def flush(self) -> None:
-        """What was kept is soon on the disk; and what is too old goes."""
+        """What was kept is soon on the disk; and what is too old goes. Where the file was taken away, another one is begun."""
         try:
+            if self._file is not None and not _is_there(self._file):
+                self._begin_anew(self._file)
+                raise OSError(ENOENT, os.strerror(ENOENT))
             self._forget()
             if self._file is not None and time.monotonic() - self._synced >= SYNC_S and (self._disk is None or self._disk.is_idle()):
                 self._sync(self._file)
@@ -165,8 +171,15 @@ class Recording:
         number = max([_number(file) for file in files(self._folder)], default=0) + 1
         name = f"{number:08}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.pcapng"
         self._file, self._octets, self._begun = (self._folder / name).open("xb", buffering=0), 0, time.monotonic()
+        self._opened = time.time_ns()
         self._before = self._dropped
         self._add(self._head)
+
+    def _begin_anew(self, file: IO[bytes]) -> None:
+        """What was in it is missing: it is told for how long, and what had been told there is told once more."""
+        self._since, self._dropped, self._file = self._opened, self._before, None
+        with suppress(OSError):
+            file.close()
 
     def _mend(self, file: Path) -> None:
         """Cut off what is no whole block at the end; a file in which there is none goes."""
@@ -243,6 +256,27 @@ class Disk:
             for each in (number, _opened(self._folder)):
                 if each is not None:
                     _synced(each)
+
+
+def alone(folder: Path) -> int | None:
+    """Nobody else records there for as long as this file is open; None where a file system knows no such thing. Raises UsageError where somebody does."""
+    number = _opened(folder)
+    try:
+        if number is not None:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError("live.recorded", path=folder) from None
+    except OSError:
+        return None
+    return number
+
+
+def _is_there(file: IO[bytes]) -> bool:
+    """Has nobody taken it away, or put another disk in its place?"""
+    try:
+        return os.path.samestat(os.stat(file.name), os.fstat(file.fileno()))  # noqa: PTH116 - it is called so where it was opened
+    except OSError:
+        return False
 
 
 def _opened(folder: Path) -> int | None:

@@ -20,9 +20,10 @@ PAGES = {
     "alerts": {"level": "awful,high", "status": "nope", "verdict": "x", "after": "50~zz", "range": "99y", "new": "then"},
     "auditing": {"page": "0", "until": "12", "lang": "xx"},
     "assets": {"after": "zz"},
-    "network": {"moment": "soon"},
+    "network": {"moment": "soon", "asset": "nope"},
+    "summaries": {"report": "nope"},
     "explore": {"part": "1-"},
-    "rulebook": {"area": "<b>awful</b>"},
+    "rulebook": {"area": "<b>awful</b>", "after": "999~nope"},
     "tuning": {"bound": "77", "rule": "address-sweep"},
 }
 KNOWN = {"rule"}

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,8 @@ import pytest
 from balefire.commands.watch import failure, told_of
 from records.errors import UsageError
 from sensors.indexing import unnoted
-from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
-from sensors.recording import Disk, Recording, files
+from sensors.pcapng import ABSENT, Interface, Packet, Statistics, Writer, dropped_of, options, read, statistics
+from sensors.recording import Disk, Recording, alone, files
 from tests.require import need
 from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, stored, watching
 from tests.veth import ROOT, started, wires
@@ -158,9 +159,33 @@ def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
 
 
-@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_where_it_is_taken_away_it_goes_on_and_says_since_when_nothing_is_there(tmp_path: Path) -> None:
+    kept, (block, *_) = tmp_path / "kept", blocks(some(1))
+    recording = Recording(kept, head(), most=1 << 20, floor=0)
+    recording.write(block)
+    recording.tell(statistics(0, FIRST, 1, 7, 7))
+    recording.flush()
+    assert recording.refused == ""
+    shutil.rmtree(kept)
+    time.sleep(0.01)
+    recording.flush()
+    assert recording.refused
+    recording.write(block)
+    recording.tell(statistics(0, FIRST + SECOND, 2, 7, 7))
+    assert recording.refused == ""
+    recording.close()
+    (file,) = files(kept)
+    assert len(list(read(file.read_bytes()))) == 1
+    told = file.read_bytes()[len(head()) + len(block) :]
+    assert dropped_of(told) == {0: 7}, "what the lost file told is told again"
+    assert int.from_bytes(dict(options(told, "<", 20))[ABSENT], "little") > 10_000_000
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/nothing", "taken"])
 def test_what_can_never_be_its_folder_is_a_wrong_use(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
+    (tmp_path / "taken").mkdir()
+    assert alone(tmp_path / "taken")
     words = (sys.executable, "-m", "sensors.listening", "--wait", "--record", str(tmp_path / place), "tcp-listen://127.0.0.1:0")
     done = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, stdin=subprocess.DEVNULL, check=False, capture_output=True)
     assert done.returncode == 1

@@ -56,6 +56,8 @@ def show(page: Page) -> None:
     if told:
         choose(str(told["node"]))
     chosen = next((node for node in made.nodes if node.id == st.query_params.get("asset")), None)
+    if chosen is None:
+        left_out("asset")
     links(page, made, chosen)
     conduits(page, made)
 

@@ -124,8 +124,10 @@ def facet_words(page: Page, name: str, value: str) -> str:
 def table(page: Page, book: Book, chosen: list[Rule], counts: dict[str, int]) -> None:
     """The rules, those that found most first, a page at a time."""
     chosen.sort(key=lambda rule: (-counts.get(rule.id, 0), list(LEVELS).index(rule.level) if rule.level in LEVELS else 0, rule.id))
-    last, before = paging.start()
-    before = next((at for at, rule in enumerate(chosen, 1) if rule.id == last), min(before, len(chosen) // SHOWN * SHOWN))
+    last, _ = paging.start()
+    before = next((at for at, rule in enumerate(chosen, 1) if rule.id == last), 0)
+    if last and not before:
+        left_out("after")
     shown = chosen[before : before + SHOWN]
     hidden = rulings.hidden_by_rule(page.store, page.span)
     lines = [line(page, book, rule, counts.get(rule.id, 0), hidden.get(rule.id, 0)) for rule in shown]
@@ -133,7 +135,7 @@ def table(page: Page, book: Book, chosen: list[Rule], counts: dict[str, int]) ->
     note = page.say("rules.note", count=number(len(chosen)), known=number(len(book.book.rules)), version=book.id, since=since)
     head = [page.say(f"rules.{name}") for name in ("rule", "severity", "state", "origin", "tests", "hints", "findings")]
     kit.follow("table", {"title": page.say("page.rulebook"), "note": note, "head": head, "rows": lines, "empty": page.say("rules.none")}, "table")
-    paging.turn(page, PLACE, len(shown), len(chosen), shown[-1].id if shown else "")
+    paging.turn(page, PLACE, len(shown), len(chosen), shown[-1].id if shown else "", before)
 
 
 def line(page: Page, book: Book, rule: Rule, found: int, hidden: int) -> list[Any]:

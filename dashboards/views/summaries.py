@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import kit
 from dashboards.access.visitor import may
 from dashboards.deciding import plain, refused, refusing
-from dashboards.page import Page, begin, picked, remember
+from dashboards.page import Page, begin, left_out, picked, remember
 from dashboards.printouts import WHICH, earlier, file, kept, make
 from dashboards.queries import LOOKED_AT
 from dashboards.releasing import asking, releases
@@ -47,6 +47,8 @@ def show(page: Page) -> None:
     making(page, heads)
     names = [row["id"] for row in heads if row["problem"] is None]
     asked = st.query_params.get("report", "")
+    if asked not in names:
+        left_out("report")
     name = asked if asked in names else (names[0] if names else "")
     left, right = st.columns([1, 1.5], gap="large")
     with left:
