@@ -96,9 +96,9 @@ def clicked(page: Page, place: str, way: str, shown: str = "") -> float:
 def within(browser: Browser, base: str, place: str, whole: Span, chance: random.Random, times: Times, only: frozenset[str]) -> None:
     """One session through these pages in a random order, and those that lead to them."""
     with visiting(browser, base, width=WIDE) as visit:
-        visit.page.goto(f"{base}/audit?lang=en&{some_period(whole, chance)}")
+        visit.page.goto(f"{base}/{about(place)['disable']}&lang=en&{some_period(whole, chance)}")  # none of those that are measured here
         ready(visit.page, True)
-        wanted = [address for address in PAGES[:-1] if address in only or any(before == address for name, (before, _) in BEHIND.items() if name in only)]
+        wanted = [address for address in PAGES if address in only or any(before == address for name, (before, _) in BEHIND.items() if name in only)]
         for address in chance.sample(wanted, len(wanted)):
             times.setdefault(address, []).append(clicked(visit.page, place, f'[data-testid=stTopNavLink][href$="/{address}"]'))
             for name, (before, way) in BEHIND.items():
