@@ -44,7 +44,7 @@ def read(place: str, ask: Callable[[str], tuple[pd.DataFrame, int]]) -> tuple[pd
 
 def turn(page: Page, place: str, shown: int, total: int, last: str, counted: int | None = None) -> None:
     """Which rows these are, and the ways to others. `counted`: how many are before them; where nobody counted, the address is believed, within reason."""
-    before = min(start()[1], total - shown) if counted is None else counted
+    before = min(start()[1], max(total - shown, 0)) if counted is None else counted
 
     def go(address: str) -> None:
         forget("after", place=place)

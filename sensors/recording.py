@@ -101,10 +101,9 @@ class Recording:
 
     def flush(self) -> None:
         """What was kept is soon on the disk; and what is too old goes. Where the file was taken away, another one is begun."""
+        if self._file is not None and not _is_there(self._file):
+            self._lose(self._file)
         try:
-            if self._file is not None and not _is_there(self._file):
-                self._begin_anew(self._file)
-                raise OSError(ENOENT, os.strerror(ENOENT))
             self._forget()
             if self._file is not None and time.monotonic() - self._synced >= SYNC_S and (self._disk is None or self._disk.is_idle()):
                 self._sync(self._file)
@@ -175,9 +174,9 @@ class Recording:
         self._before = self._dropped
         self._add(self._head)
 
-    def _begin_anew(self, file: IO[bytes]) -> None:
-        """What was in it is missing: it is told for how long, and what had been told there is told once more."""
-        self._since, self._dropped, self._file = self._opened, self._before, None
+    def _lose(self, file: IO[bytes]) -> None:
+        """What was in it is missing: the next one tells for how long, and once more what had been told there."""
+        self._since, self._dropped, self._file, self.refused = self._opened, self._before, None, os.strerror(ENOENT)
         with suppress(OSError):
             file.close()
 
