@@ -62,18 +62,13 @@ class Missed:
         self.talks += other.talks
         self.unheard += other.unheard
 
-    def share_of(self, seconds: float) -> float:
-        """Percent of so many seconds, or of what came in them, whichever is most."""
-        return max(self.share, 100 * min(1.0, self.unheard / seconds))
-
-    @property
-    def share(self) -> float:
-        """Percent of the packets, of the payload or of the directions, whichever is most; 0 where nothing is known to be missing."""
+    def share(self, seconds: float) -> float:
+        """Percent of the packets, of the payload, of the directions or of so many seconds, whichever is most; 0 where nothing is known to be missing."""
         told = {name: self.counts.get(name, 0) for name in COUNTS}
         away = told["dropped"] + told["shed"]
         payload = told["decoded_bytes"] + told["undecoded_bytes"] + told["lost"]
         lost = told["lost"] if told["gaps"] else 0  # else it is what datagrams would have been answered, if anybody answers them
-        parts = ((away, told["packets"] + away), (lost, payload), (self.halves, self.talks))
+        parts = ((away, told["packets"] + away), (lost, payload), (self.halves, self.talks), (min(self.unheard, seconds), seconds))
         return max(100 * part / whole if whole else 0.0 for part, whole in parts)
 
     def words(self, language: str) -> str:
@@ -159,7 +154,7 @@ class Doubting:
                 missed.add(each)
         if not before:  # whoever waits for what did not come knows when it could not come
             missed.unheard = 0.0
-        share = missed.share_of((_last(finding) - first + 1) * MINUTE / SECOND)
+        share = missed.share((_last(finding) - first + 1) * MINUTE / SECOND)
         if not missed.words("en") or share < UNHEARD[finding.rule]:
             return finding
         points = round(LEAST + (MOST - LEAST) * min(1.0, share / MUCH), 1)
