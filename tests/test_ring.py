@@ -78,8 +78,10 @@ def block(packets: list[Laid]) -> bytes:
     return bytes(made)
 
 
-def written(rings: list[list[Laid]], room: int = 1 << 20, until: int = FOREVER) -> tuple[list[tuple[int, Packet]], Any]:
-    """What `merge` makes of one block of each interface: packets with their interface, and the cursors as they are left."""
+def written(rings: list[list[Laid]], room: int = 1 << 20, until: int = FOREVER, enough: int = 1 << 20) -> tuple[list[tuple[int, Packet]], Any]:
+    """What `merge` makes of one block of each interface: packets with their interface, and the cursors as they are left. No call gives more than `enough`, and
+    a packet.
+    """
     memory = np.zeros(BLOCK * len(rings), np.uint8)
     cursors = table(len(rings), CURSOR)
     for number, packets in enumerate(rings):
@@ -93,7 +95,8 @@ def written(rings: list[list[Laid]], room: int = 1 << 20, until: int = FOREVER) 
     for face in FACES[: len(rings)]:
         writer.number(face)
     out, told = np.zeros(room, np.uint8), b""
-    while filled := merge(memory, cursors, out, until):
+    while filled := merge(memory, cursors, out, until, enough):
+        assert filled < enough + 1600
         told += out[:filled].tobytes()
     return [(FACES.index(packet.interface), packet) for packet in read(head.getvalue() + told)], cursors
 
@@ -129,7 +132,8 @@ def test_nothing_is_written_before_its_time() -> None:
 
 def test_what_does_not_fit_comes_with_the_next_call() -> None:
     ring = some(random.Random(6), 30)
-    assert [packet.octets for _, packet in written([ring], room=2000)[0]] == [packet.whole for packet in ring]
+    for told, _ in (written([ring], room=2000), written([ring], enough=1), written([ring], enough=1000)):
+        assert [packet.octets for _, packet in told] == [packet.whole for packet in ring]
 
 
 def test_a_packet_that_claims_more_than_its_block_ends_it() -> None:
@@ -139,7 +143,7 @@ def test_a_packet_that_claims_more_than_its_block_ends_it() -> None:
     memory[: len(octets)] = np.frombuffer(octets, np.uint8)
     cursors = table(1, CURSOR)
     cursors[0].at, cursors[0].end, cursors[0].left = 190, 200, 3
-    assert merge(memory, cursors, np.zeros(1 << 19, np.uint8), FOREVER) == 0
+    assert merge(memory, cursors, np.zeros(1 << 19, np.uint8), FOREVER, 1 << 19) == 0
     assert cursors[0].left == 0
 
 

@@ -36,6 +36,7 @@ MACS: Final = 12  # octets before a VLAN tag
 HOLD: Final = 120_000_000  # nanoseconds after which a packet surely lies in a block that is ours
 WIDEST: Final = 1 << 18
 ROOM: Final = 2 * WIDEST + BLOCK  # for what is taken at once
+ENOUGH: Final = 1 << 17  # octets that are handed on at once: what is written again and again is near, a whole block would be in memory that has gone far
 
 
 # of an interface: the packet that is next (`at`, `time`), and its block: `end` (0: none is being read), packets `left` of it, the number that the kernel gave
@@ -74,8 +75,8 @@ def _write(memory: Any, cursor: Any, out: Any, at: int) -> int:
 
 
 @entry
-def merge(memory: Any, cursors: Any, out: Any, until: int) -> int:
-    """Packets before this time, oldest first, until a block has been read, or `out` is full; returns how many octets of `out` are filled."""
+def merge(memory: Any, cursors: Any, out: Any, until: int, enough: int) -> int:
+    """Packets before this time, oldest first, until a block has been read, or so many octets of `out` are filled, or it is full; returns how many are."""
     memory, cursors, out = borrow(memory), borrow(cursors), borrow(out)
     at = 0
     while True:
@@ -99,6 +100,8 @@ def merge(memory: Any, cursors: Any, out: Any, until: int) -> int:
             return at
         cursor.at += u32le(memory, cursor.at, cursor.end, cursor)
         cursor.time = _time(memory, cursor)
+        if at >= enough:
+            return at
 
 
 class Rings:
@@ -142,17 +145,19 @@ class Rings:
 
     def take(self, last: bool = False) -> memoryview:
         """Packets as blocks of a pcapng, as many as come at once; none where there are none, or where an older one may still lie with the kernel."""
-        filled = self.fill(self.out, FOREVER if last else None)
+        filled = self.fill(self.out, FOREVER if last else None, ENOUGH)
         self.release()
         return self._written[:filled]
 
-    def fill(self, out: Any, until: int | None = None) -> int:
-        """The same into `out`, how many octets, those before `until` where that is said; blocks that have been read are ours until they are released."""
+    def fill(self, out: Any, until: int | None = None, enough: int = ROOM) -> int:
+        """The same into `out`, how many octets, those before `until` where that is said, about `enough`; blocks that have been read are ours until they are
+        released.
+        """
         now = clock()
         self._load()
         if until is None:
             until = FOREVER if len(self.names) == 1 else due(self._of["time"][self._of["left"] > 0], now)
-        return int(merge(self.memory, self.cursors, out, until))
+        return int(merge(self.memory, self.cursors, out, until, enough))
 
     def _load(self) -> None:
         """Look whether the next blocks are there."""
@@ -294,7 +299,7 @@ class Rings:
 
 def prepare() -> None:
     """Compile what reads rings, before any packet waits for it."""
-    merge(np.zeros(0, np.uint8), table(0, CURSOR), np.zeros(0, np.uint8), 0)
+    merge(np.zeros(0, np.uint8), table(0, CURSOR), np.zeros(0, np.uint8), 0, 0)
 
 
 def due(waiting: Any, now: int, until: int | None = None) -> int:

@@ -3,14 +3,19 @@
 Frames are put into a ring of the kernel's once and sent again and again, so that the sender costs little. A figure is printed only where the counts agree:
 what was sent is what was taken and what the kernel said it dropped. It ends with 1 where a limit does not hold. How fast this machine sends is none: where it
 reaches less than is aimed at, the figure says so.
+
+What a core needs to reach memory is no merit or fault of what listens: a virtual machine whose host takes pages away that nobody touched for some
+milliseconds pays for each anew. So a loop that only copies as many octets as often, out of memory that another process writes, is measured beside it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import mmap
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -36,9 +41,13 @@ FRAME: Final = 256
 FRAMES: Final = 2048
 SEND_REQUEST: Final = 1
 AIM: Final = 500_000  # packets a second that should be sent as fast as it goes, none of which is lost
-CORE: Final = 5.0  # per cent of one that listening takes at 100,000 a second
+CORE: Final = 5.0  # per cent of one that listening takes at 100,000 a second, beyond what copying alone takes here
+EVERY_S: Final = 0.05  # a block of the kernel's that has packets is ours after so long
+COPYING_S: Final = 3.0
 MARKS: Final = ("<!-- bench-live -->", "<!-- /bench-live -->")
 PAYLOAD_AT: Final = 32  # tpacket2_hdr
+RING: Final = 32 << 20
+BEFORE: Final = 82  # octets before a packet in a ring that is read: tpacket3_hdr, sockaddr_ll, and what aligns it
 
 
 def frames() -> list[bytes]:
@@ -75,6 +84,29 @@ def spent(process: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{process}/task").glob("*/schedstat")) / 1e9
 
 
+def copying(rate: float) -> float:
+    """Per cent of a core that it takes to copy what a ring holds of so many packets a second, as often as a block of it is ours."""
+    each = [-(-(BEFORE + len(octets)) // 16) * 16 for octets in frames()]
+    octets = int(sum(each) / len(each) * rate * EVERY_S)
+    ring: Any = np.frombuffer(mmap.mmap(-1, RING), np.uint8)[: RING // octets * octets].reshape(-1, octets)
+    ring[:] = 0
+    out = ring[0].copy()
+    writer = os.fork()
+    if not writer:
+        for block in itertools.cycle(ring):
+            block[:] = 1
+            time.sleep(EVERY_S)
+    time.sleep(EVERY_S / 2)  # half as old as a block becomes, as its packets are on average
+    before, begun, blocks = spent(os.getpid()), time.perf_counter(), itertools.cycle(ring)
+    while time.perf_counter() < begun + COPYING_S:
+        np.copyto(out, next(blocks))
+        time.sleep(EVERY_S)
+    taken = (spent(os.getpid()) - before) / (time.perf_counter() - begun) * 100
+    os.kill(writer, signal.SIGKILL)
+    os.waitpid(writer, 0)
+    return taken
+
+
 def listened(wire: Wires, packets: int, rate: float, processes: int) -> dict[str, Any]:
     """What the process that listens takes of it, alone, and those that read for it: it writes where nobody reads."""
     command = wire.run("-m", "sensors.listening", "in0", "--processes", str(processes))
@@ -95,14 +127,15 @@ def listened(wire: Wires, packets: int, rate: float, processes: int) -> dict[str
     ended = json.loads(rest.splitlines()[-1])["ended"]
     if ended["packets"] + ended["dropped"] != told["packets"]:
         sys.exit(f"no figures: {told['packets']} sent, {ended} taken")
-    return told | ended | {"cpu": times}
+    return told | ended | {"cpu": times, "copying": copying(rate) if rate else 0.0}
 
 
 def missed(told: dict[str, Any], rate: float) -> list[str]:
     """The limits that these figures do not keep; `rate`: at which it was to be sent, 0 as fast as it goes."""
     reached, core = told["packets"] / told["seconds"], told["cpu"][0] / told["seconds"] * 100
     failed = [f"{told['dropped']:,.0f} packets lost at {reached:,.0f} a second"] if told["dropped"] else []
-    failed += [f"{core:.1f} % of a core, more than {CORE} at {rate:,.0f} a second"] if rate and len(told["cpu"]) == 1 and core > CORE else []
+    beyond = core - told["copying"]
+    failed += [f"{beyond:.1f} % of a core beyond copying, more than {CORE} at {rate:,.0f} a second"] if rate and len(told["cpu"]) == 1 and beyond > CORE else []
     return failed
 
 
@@ -110,10 +143,11 @@ def figure(told: dict[str, Any], rate: float, processes: int) -> str:
     """The line that tells of it; `rate` as above."""
     reached = told["packets"] / told["seconds"]
     each = " + ".join(f"{seconds / told['seconds'] * 100:.1f}" for seconds in told["cpu"])
+    copied = f"; copying alone {told['copying']:.1f} %" if rate else ""
     least = f"; the sender reached no more here, {AIM:,} were aimed at" if not rate and reached < AIM else ""
     return (
         f"{reached:,.0f} packets/s, read by {processes}: {told['dropped']:,.0f} of {told['packets']:,.0f} lost, "
-        f"{each} % of a core ({sum(told['cpu']) / told['packets'] * 1e9:.0f} ns a packet){least}"
+        f"{each} % of a core ({sum(told['cpu']) / told['packets'] * 1e9:.0f} ns a packet{copied}){least}"
     )
 
 
