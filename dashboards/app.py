@@ -10,7 +10,8 @@ from dashboards import kit
 from dashboards.access.visitor import visitor
 from dashboards.keys import keys
 from dashboards.navigation import places
-from dashboards.page import KEPT, ended, language, remember
+from dashboards.page import KEPT, broken_off, ended, language, remember
+from records.errors import BalefireError
 from records.wording import say
 
 HERE = Path(__file__).parent
@@ -47,4 +48,7 @@ else:
     kit.leave()
     if st.query_params.get("view") != "wall" and seen.may("read"):
         keys(code)
-    chosen.run()
+    try:
+        chosen.run()
+    except BalefireError as error:
+        broken_off(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
@@ -34,6 +35,7 @@ LONGEST: Final = 19  # digits of a time that can be stored
 LIVE: Final = 5 * MINUTE  # old at most is the newest packet where packets come
 LEFT_OUT: Final = "left_out"  # what of the address is, by its name, while a page is drawn
 SHORT: Final = 40  # letters of it that are told
+AWAITED: Final = "awaited"  # whether a page with nothing to show has looked for it before: not at once again
 PERIODS: Final = (*queries.PERIODS, "all")
 
 
@@ -190,13 +192,19 @@ def begin(without: Callable[[str], None] | None = None) -> Page:
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
     try:
-        store = _store()
-        whole = queries.extent(store) if store else None
-        if store is not None and whole is not None:
+        if (there := _there()) is not None:
+            store, whole = there
             return _line(store, code, *_held(whole))
     except BalefireError as error:
         _nothing(code, "store", error.text(code))
     return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}", without)
+
+
+def _there() -> tuple[Store, Span] | None:
+    """The store, and the period of which it has anything; None where it has nothing, or is not there yet. Raises StoreError."""
+    store = _store()
+    whole = queries.extent(store) if store else None
+    return (store, whole) if store is not None and whole is not None else None
 
 
 def _held(whole: Span) -> tuple[Span, bool]:
@@ -247,15 +255,24 @@ def _hold(until: int) -> None:
 @st.fragment(run_every=EVERY_S)
 def look_again(page: Page, drawn: float) -> None:
     """Draw the page anew where there are newer packets than it shows; `drawn` is when that was (monotonic seconds). Not for one on which rows are chosen."""
-    newest = page.store.newest()
-    if newest is not None and newest + 1 != page.whole.until and not page.held and time.monotonic() - drawn >= EVERY_S / 2:
+    if page.held or time.monotonic() - drawn < EVERY_S / 2:
+        return
+    try:
+        newest = page.store.newest()
+    except BalefireError:  # drawing it anew says what is wrong
+        newest = None
+    if newest is None or newest + 1 != page.whole.until:
         st.rerun()
 
 
 @st.fragment(run_every=EVERY_S)
 def newer(page: Page) -> None:
     """Say that newer packets came than a page shows that stays as it is: one may be choosing from it, or reading."""
-    newest = page.store.newest() or 0
+    try:
+        newest = page.store.newest() or 0
+    except BalefireError as error:
+        st.text(error.text(page.language))
+        return
     if newest < page.whole.until or page.held:
         return
     words = page.say("line.newer", duration=duration(newest - page.whole.until + 1, page.language))
@@ -280,13 +297,35 @@ def _nothing(code: str, state: str, reason: str, command: str = "", without: Cal
     """A page that has nothing to show says why, and ends."""
     with st.container(horizontal=True, horizontal_alignment="right", key="line"):
         language_switch(code)
-    texts = {name: say(f"dashboard.{state}.{name}", code) for name in ("tag", "sentence")}
-    kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "headline")
+    missing(code, state, reason)
     if command:
         st.code(command, language=None)
     if without:
         without(code)
+    _await()
     st.stop()
+
+
+def missing(code: str, state: str, reason: str) -> None:
+    """What stands where there is nothing to show: the store is "empty", or the "store" cannot be read."""
+    texts = {name: say(f"dashboard.{state}.{name}", code) for name in ("tag", "sentence")}
+    kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "missing")
+
+
+def broken_off(error: BalefireError) -> None:
+    """The store cannot be read any more while a page is drawn: what of it is there already is not all of it. It is drawn anew once it can be."""
+    code = language()
+    missing(code, "store", error.text(code))
+    _await()
+
+
+@st.fragment(run_every=EVERY_S)
+def _await() -> None:
+    """Draw the page as soon as there is something to show."""
+    with suppress(BalefireError):
+        if st.session_state.pop(AWAITED, False) and _there() is not None:
+            st.rerun()
+    st.session_state[AWAITED] = True
 
 
 def text_of(row: dict[str, Any], name: str, language: str) -> str:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from dashboards import health, kit, queries, standing, story
 from dashboards.access.visitor import visitor
-from dashboards.page import LIVE, ended, text_of
+from dashboards.page import LIVE, ended, missing, text_of
+from records.errors import BalefireError
 from records.formats import MINUTE, duration, number, share_seen
 from records.model import severity_word
 from records.query import Query
@@ -32,6 +33,14 @@ def show(page: Page) -> None:
     if visitor() is None:
         ended()
         return
+    try:
+        draw(page)
+    except BalefireError as error:
+        missing(page.language, "store", error.text(page.language))
+
+
+def draw(page: Page) -> None:
+    """The face whose turn it is, and the others behind it. Raises StoreError."""
     whole = queries.extent(page.store)
     page = replace(page, whole=whole) if whole else page
     sensors, known = standing.sensors(page)

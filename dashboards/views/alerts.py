@@ -14,7 +14,7 @@ from dashboards.handover import handover
 from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, left_out, picked, remember, text_of
 from dashboards.queries import Filters
 from detectors.lifecycle import VERDICTS
-from records.errors import UsageError
+from records.errors import BalefireError, UsageError
 from records.formats import number, share_seen
 from records.model import GLYPHS, LEVELS, severity_word
 from records.wording import LANGUAGES
@@ -62,7 +62,11 @@ def show(page: Page) -> None:
 @st.fragment(run_every=EVERY_S)
 def arrived(page: Page, where: Condition) -> None:
     """What came since the list was made. The list stays as it is until one asks: one may be choosing from it."""
-    fresh = 0 if page.held else counting.since(page.store, page.whole.until, where)
+    try:
+        fresh = 0 if page.held else counting.since(page.store, page.whole.until, where)
+    except BalefireError as error:
+        st.text(error.text(page.language))
+        return
     if fresh and st.button(page.count("list.arrived", fresh, count=number(fresh)), key="arrived", icon=":material/refresh:", type="tertiary"):
         st.rerun()
 

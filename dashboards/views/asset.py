@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import comparing, counting, inventory, kit, queries, trend
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
+from dashboards.linking import STRENGTH
 from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
 from dashboards.reference import deed_words, object_words
 from detectors.phrases import ACTING, listed, measured
@@ -127,7 +128,7 @@ def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
 
 
 def peers(page: Page, talks: list[Talk]) -> None:
-    """Who it asks and who asks it, with which effects; what acts on the plant first."""
+    """Who it asks and who asks it, with which effects; what acts on the plant first. The colour is that of the gravest, as on the network."""
     named = [talk.peer for talk in talks[:PEERS] if talk.peer]
     known, there = queries.asset_names(page.store, named), counting.known(page.store, named)
     lines: list[list[Any]] = []
@@ -139,7 +140,7 @@ def peers(page: Page, talks: list[Talk]) -> None:
             [
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
                 {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
-                {"text": words, "access": access_of(effects[0]), "kind": "plain"},
+                {"text": words, "access": min(map(access_of, effects), key=STRENGTH.index), "kind": "plain"},
                 {"text": page.say("trail.comma").join(map(title_of, talk.protocols)), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},
             ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, health, inventory, kit, owing, queries, standing, story, trend, wall, weekly
-from dashboards.page import Page, begin, kept_parameters, look_again
+from dashboards.page import Page, begin, kept_parameters, left_out, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.wording import role_words, say
@@ -35,6 +35,7 @@ def show(page: Page) -> None:
     if st.query_params.get("view") == "wall":
         wall.show(page)
         return
+    left_out("view")
     if "id" in st.query_params:
         del st.query_params["id"]
     sensors, known = standing.sensors(page)

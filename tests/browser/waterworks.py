@@ -195,7 +195,7 @@ def assets() -> tuple[Asset, ...]:
     return tuple(Asset(identity, name, (f"10.9.9.{n}",), NOW - 24 * HOUR, NOW, role=role, site=SITE) for n, (identity, name, role) in each)
 
 
-def fill(where: Path) -> None:
+def fill(where: Path | str) -> None:
     """The whole day, with alerts."""
     told, acts = story()
     reads = [
@@ -232,7 +232,7 @@ def fill_little(where: Path) -> None:
     )
 
 
-def _write(where: Path, commit: Commit) -> None:
+def _write(where: Path | str, commit: Commit) -> None:
     store = open_store(str(where), write=True)
     store.write(commit)
     store.close()
