@@ -4,8 +4,8 @@ Frames are put into a ring of the kernel's once and sent again and again, so tha
 what was sent is what was taken and what the kernel said it dropped. It ends with 1 where a limit does not hold. How fast this machine sends is none: where it
 reaches less than is aimed at, the figure says so.
 
-What a core needs to reach memory is no merit or fault of what listens: a virtual machine whose host takes pages away that nobody touched for some
-milliseconds pays for each anew. So a loop that only copies as many octets as often, out of memory that another process writes, is measured beside it.
+What a core needs to reach memory is no merit or fault of what listens, and can be most of it: in a virtual machine a page that nobody touched for some
+milliseconds may have to be fetched anew. So a loop that only copies as many octets as often, out of memory that another process writes, is measured beside it.
 """
 
 from __future__ import annotations
