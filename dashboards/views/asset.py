@@ -128,19 +128,19 @@ def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
 
 
 def peers(page: Page, talks: list[Talk]) -> None:
-    """Who it asks and who asks it, with which effects; what acts on the plant first. The colour is that of the gravest, as on the network."""
+    """Who it asks and who asks it, with which effects; the gravest first, as on the network."""
     named = [talk.peer for talk in talks[:PEERS] if talk.peer]
     known, there = queries.asset_names(page.store, named), counting.known(page.store, named)
     lines: list[list[Any]] = []
     for talk in talks[:PEERS]:
-        effects = sorted(talk.effects, key=lambda effect: (access_of(effect) not in ACTING, -talk.effects[effect]))
+        effects = sorted(talk.effects, key=lambda effect: (STRENGTH.index(access_of(effect)), -talk.effects[effect]))
         name = known.get(talk.peer or "", talk.name)
         words = page.say("trail.comma").join(deed_words(effect, page.language) for effect in effects)
         lines.append(
             [
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
                 {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
-                {"text": words, "access": min(map(access_of, effects), key=STRENGTH.index), "kind": "plain"},
+                {"text": words, "access": access_of(effects[0]), "kind": "plain"},
                 {"text": page.say("trail.comma").join(map(title_of, talk.protocols)), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},
             ]

@@ -43,6 +43,7 @@ def test_from_the_inventory_to_the_network(visit: Visit) -> None:
     expect(visit.page).to_have_url(re.compile(r"/asset\?.*asset=[0-9a-f]{20}"))
     expect(visit.page.get_by_role("link", name="Chlorine set point on PLC-7")).to_be_visible()
     expect(visit.page.get_by_text("Firmware: 2.1 → 2.3")).to_be_visible()
+    expect(visit.page.get_by_text(re.compile("download a program to the controller, stop the controller, write values"))).to_be_visible()  # the gravest first
     visit.page.get_by_role("button", name="On the network").click()
     expect(visit.page.locator(".network .node.chosen")).to_have_count(1)
     expect(visit.page.get_by_text("Links of PLC-7")).to_be_visible()
