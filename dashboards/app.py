@@ -11,7 +11,7 @@ from dashboards.access.visitor import visitor
 from dashboards.keys import keys
 from dashboards.navigation import places
 from dashboards.page import KEPT, broken_off, ended, language, remember
-from records.errors import BalefireError
+from records.errors import StoreError
 from records.wording import say
 
 HERE = Path(__file__).parent
@@ -50,5 +50,5 @@ else:
         keys(code)
     try:
         chosen.run()
-    except BalefireError as error:
+    except StoreError as error:
         broken_off(error)

@@ -259,7 +259,7 @@ def look_again(page: Page, drawn: float) -> None:
         return
     try:
         newest = page.store.newest()
-    except BalefireError:  # drawing it anew says what is wrong
+    except StoreError:  # drawing it anew says what is wrong
         newest = None
     if newest is None or newest + 1 != page.whole.until:
         st.rerun()
@@ -270,7 +270,7 @@ def newer(page: Page) -> None:
     """Say that newer packets came than a page shows that stays as it is: one may be choosing from it, or reading."""
     try:
         newest = page.store.newest() or 0
-    except BalefireError as error:
+    except StoreError as error:
         st.text(error.text(page.language))
         return
     if newest < page.whole.until or page.held:
@@ -312,7 +312,7 @@ def missing(code: str, state: str, reason: str) -> None:
     kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "missing")
 
 
-def broken_off(error: BalefireError) -> None:
+def broken_off(error: StoreError) -> None:
     """The store cannot be read any more while a page is drawn: what of it is there already is not all of it. It is drawn anew once it can be."""
     code = language()
     missing(code, "store", error.text(code))
@@ -322,7 +322,7 @@ def broken_off(error: BalefireError) -> None:
 @st.fragment(run_every=EVERY_S)
 def _await() -> None:
     """Draw the page as soon as there is something to show."""
-    with suppress(BalefireError):
+    with suppress(StoreError):
         if st.session_state.pop(AWAITED, False) and _there() is not None:
             st.rerun()
     st.session_state[AWAITED] = True

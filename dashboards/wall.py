@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import health, kit, queries, standing, story
 from dashboards.access.visitor import visitor
 from dashboards.page import LIVE, ended, missing, text_of
-from records.errors import BalefireError
+from records.errors import StoreError
 from records.formats import MINUTE, duration, number, share_seen
 from records.model import severity_word
 from records.query import Query
@@ -35,7 +35,7 @@ def show(page: Page) -> None:
         return
     try:
         draw(page)
-    except BalefireError as error:
+    except StoreError as error:
         missing(page.language, "store", error.text(page.language))
 
 

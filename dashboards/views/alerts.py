@@ -14,7 +14,7 @@ from dashboards.handover import handover
 from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, left_out, picked, remember, text_of
 from dashboards.queries import Filters
 from detectors.lifecycle import VERDICTS
-from records.errors import BalefireError, UsageError
+from records.errors import StoreError, UsageError
 from records.formats import number, share_seen
 from records.model import GLYPHS, LEVELS, severity_word
 from records.wording import LANGUAGES
@@ -64,7 +64,7 @@ def arrived(page: Page, where: Condition) -> None:
     """What came since the list was made. The list stays as it is until one asks: one may be choosing from it."""
     try:
         fresh = 0 if page.held else counting.since(page.store, page.whole.until, where)
-    except BalefireError as error:
+    except StoreError as error:
         st.text(error.text(page.language))
         return
     if fresh and st.button(page.count("list.arrived", fresh, count=number(fresh)), key="arrived", icon=":material/refresh:", type="tertiary"):

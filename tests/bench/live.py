@@ -135,7 +135,7 @@ def missed(told: dict[str, Any], rate: float) -> list[str]:
     reached, core = told["packets"] / told["seconds"], told["cpu"][0] / told["seconds"] * 100
     failed = [f"{told['dropped']:,.0f} packets lost at {reached:,.0f} a second"] if told["dropped"] else []
     beyond = core - told["copying"]
-    failed += [f"{beyond:.1f} % of a core beyond copying, more than {CORE} at {rate:,.0f} a second"] if rate and len(told["cpu"]) == 1 and beyond > CORE else []
+    failed += [f"{beyond:.1f} % of a core beyond copying, more than {CORE}"] if rate and len(told["cpu"]) == 1 and beyond > CORE else []
     return failed
 
 
