@@ -204,6 +204,11 @@ def main() -> None:
             return
         with node() as running:
             share = measured(running, folder, chosen.rows, min(chosen.turns, chosen.rows), time.monotonic() + 60 * chosen.minutes)
+    check(share)
+
+
+def check(share: float) -> None:
+    """Ends with 1 where writing reaches too little of what the client alone does."""
     if share < LEAST:
         sys.exit(f"written at {share:.2f} of what streaming_bulk does alone; it has to be {LEAST:g}")
 
