@@ -44,8 +44,9 @@ def suppressions(store: Store) -> tuple[int, list[Suppression]]:
 
 
 def alerts(store: Store, identities: Sequence[str]) -> list[Alert]:
-    """These alerts."""
-    return store.alerts(identities)
+    """These alerts that there are, in this order."""
+    found = {each.id: each for each in store.alerts(identities)}
+    return [found[identity] for identity in identities if identity in found]
 
 
 def known(store: Store, identities: Sequence[str]) -> set[str]:

@@ -77,7 +77,7 @@ class Listening:
                 self._read = True
                 say({"read": True})
             if time.monotonic() >= due:
-                due += TICK_S
+                due = time.monotonic() + TICK_S  # after a standstill not once for each second of it: an interface that is gone then has that long to be read
                 self._look()
                 self._put(self._statistics(), STATISTICS)
                 self._look_at_recording()

@@ -24,7 +24,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import kit, opening, page, queries, rulings, serve, weekly
+from dashboards import counting, kit, opening, page, queries, rulings, serve, weekly
 from dashboards.access import visitor
 from dashboards.access.sessions import Visitor
 from dashboards.deciding import plain
@@ -39,7 +39,7 @@ from detectors.rulebook.versions import Version
 from records import formats
 from records.errors import UsageError
 from records.model import LEVELS, Batch
-from records.query import Span
+from records.query import Query, Span
 from records.schema import ACTIVITY, COVERAGE, arrow_schema
 from records.store import open_store
 from records.store.contract import Commit, Store
@@ -66,6 +66,12 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("full") / "store"
     waterworks.fill(where)
     return where
+
+
+def test_alerts_stand_in_the_order_in_which_they_are_asked_for(store: Store) -> None:
+    gravest_first = store.read("alert", Query(sort="-severity")).column("id").to_pylist()
+    assert gravest_first != sorted(gravest_first), "or it shows nothing"
+    assert [each.id for each in counting.alerts(store, [*gravest_first, "none"])] == gravest_first
 
 
 @pytest.fixture(scope="module")

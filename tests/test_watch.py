@@ -172,19 +172,25 @@ def test_several_interfaces_are_merged_in_the_order_of_time_and_named(tmp_path: 
 
 
 def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tmp_path: Path) -> None:
-    talk = Talk().open().ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2)))
+    talk, many = (Talk().open().ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2))) for _ in range(2))
+    for number in range(2500):  # more than is handed on at once, several times
+        many.ask(mbap(number, read(0, 2)), mbap(number, registers(1, 2)))
     capture = plain(tmp_path / "talk.pcap", talk)
     with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
         said(process, "Listening on in0")
-        wire.send(capture)
-        wire.vanish()  # at once: what lies in its ring is read all the same
+        listener = listener_of(process.pid)
+        os.kill(listener, signal.SIGSTOP)
+        wire.send(plain(tmp_path / "many.pcap", many))
+        time.sleep(2.2)
+        wire.vanish()  # at once: what lies in its ring is read all the same, however long the listener stood still
+        os.kill(listener, signal.SIGCONT)
         said(process, "in0", "is gone")
         wire.appear()
         said(process, "in0", "is back")
         wire.send(capture)
         status, summary, rest = ended(process)
     assert status == 0, rest
-    assert summary["packets"] == 2 * len(talk.packets)
+    assert summary["packets"] == len(talk.packets) + len(many.packets)
 
 
 def test_an_interface_that_is_down_or_has_no_link_is_said_and_counted(tmp_path: Path) -> None:

@@ -34,9 +34,15 @@ function doers(root, data) {
   return list
 }
 
+// Beside the chart stands what the band means; letters of Chinese are twice as wide.
+function room(data, width) {
+  const letters = data.before.length ? [...data.band].reduce((sum, letter) => sum + (letter > "\u2e80" ? 13 : 7), 14) : 0
+  return Math.min(width / 2, Math.max(RIGHT, letters))
+}
+
 function values(root, data, width) {
   const all = [...data.before.flatMap(([, low, high]) => [low, high]), ...data.now.map(([, value]) => value)], steps = round(Math.min(...all), Math.max(...all))
-  const low = steps[0], high = steps.at(-1), y = value => HIGH - FOOT - (value - low) / (high - low || 1) * (HIGH - TOP - FOOT), end = width - RIGHT, split = data.before.length ? LEFT + (end - LEFT) * SPLIT : LEFT
+  const low = steps[0], high = steps.at(-1), y = value => HIGH - FOOT - (value - low) / (high - low || 1) * (HIGH - TOP - FOOT), end = width - room(data, width), split = data.before.length ? LEFT + (end - LEFT) * SPLIT : LEFT
   const picture = svg("svg", { width, height: HIGH, role: "img", "aria-label": data.aria })
   for (const step of steps) picture.append(svg("line", { x1: LEFT, x2: end, y1: y(step), y2: y(step), class: "grid" }), svg("text", { x: LEFT - 8, y: y(step) + 4, class: "right" }, brief(step)))
   if (data.before.length) {

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sensors.sources.ring import ENOUGH
 from tests.bench.__main__ import paste, processor
 from tests.test_watch import MOST_S, told_after
 from tests.veth import ROOT, wires
@@ -85,12 +86,12 @@ def spent(process: int) -> float:
 
 
 def copying(rate: float) -> float:
-    """Per cent of a core that it takes to copy what a ring holds of so many packets a second, as often as a block of it is ours."""
+    """Per cent of a core that it takes to copy what a ring holds of so many packets a second, as often as a block of it is ours, and in the same pieces."""
     each = [-(-(BEFORE + len(octets)) // 16) * 16 for octets in frames()]
     octets = int(sum(each) / len(each) * rate * EVERY_S)
     ring: Any = np.frombuffer(mmap.mmap(-1, RING), np.uint8)[: RING // octets * octets].reshape(-1, octets)
     ring[:] = 0
-    out = ring[0].copy()
+    out = np.zeros(ENOUGH, np.uint8)
     writer = os.fork()
     if not writer:
         for block in itertools.cycle(ring):
@@ -99,7 +100,9 @@ def copying(rate: float) -> float:
     time.sleep(EVERY_S / 2)  # half as old as a block becomes, as its packets are on average
     before, begun, blocks = spent(os.getpid()), time.perf_counter(), itertools.cycle(ring)
     while time.perf_counter() < begun + COPYING_S:
-        np.copyto(out, next(blocks))
+        block = next(blocks)
+        for at in range(0, octets, ENOUGH):
+            out[: min(ENOUGH, octets - at)] = block[at : at + ENOUGH]
         time.sleep(EVERY_S)
     taken = (spent(os.getpid()) - before) / (time.perf_counter() - begun) * 100
     os.kill(writer, signal.SIGKILL)
@@ -127,7 +130,7 @@ def listened(wire: Wires, packets: int, rate: float, processes: int) -> dict[str
     ended = json.loads(rest.splitlines()[-1])["ended"]
     if ended["packets"] + ended["dropped"] != told["packets"]:
         sys.exit(f"no figures: {told['packets']} sent, {ended} taken")
-    return told | ended | {"cpu": times, "copying": copying(rate) if rate else 0.0}
+    return told | ended | {"cpu": times, "copying": copying(rate) if rate and processes == 1 else 0.0}
 
 
 def missed(told: dict[str, Any], rate: float) -> list[str]:
@@ -143,11 +146,11 @@ def figure(told: dict[str, Any], rate: float, processes: int) -> str:
     """The line that tells of it; `rate` as above."""
     reached = told["packets"] / told["seconds"]
     each = " + ".join(f"{seconds / told['seconds'] * 100:.1f}" for seconds in told["cpu"])
-    copied = f"; copying alone {told['copying']:.1f} %" if rate else ""
+    copied = f", copying alone {told['copying']:.1f} %" if rate and processes == 1 else ""
     least = f"; the sender reached no more here, {AIM:,} were aimed at" if not rate and reached < AIM else ""
     return (
         f"{reached:,.0f} packets/s, read by {processes}: {told['dropped']:,.0f} of {told['packets']:,.0f} lost, "
-        f"{each} % of a core ({sum(told['cpu']) / told['packets'] * 1e9:.0f} ns a packet{copied}){least}"
+        f"{each} % of a core ({sum(told['cpu']) / told['packets'] * 1e9:.0f} ns a packet){copied}{least}"
     )
 
 
