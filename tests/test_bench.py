@@ -37,7 +37,11 @@ def test_a_bench_of_rules_fails_where_its_limit_does_not_hold(monkeypatch: pytes
         (0.0, {"packets": 2_000_000, "seconds": 5.0, "dropped": 0, "cpu": [1.9]}, []),
         (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.4]}, []),
         (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.6], "copying": 6.5}, []),
-        (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.6], "copying": 5.5}, ["6.0 % of a core, more than 5.0 and than copying alone takes (5.5)"]),
+        (
+            1e5,
+            {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.6], "copying": 5.5},
+            ["6.0 % of a core, more than 5.0 and than copying alone takes (5.5)"],
+        ),
         (1e5, {"packets": 1_000_000, "seconds": 10.0, "dropped": 0, "cpu": [0.4, 0.4, 0.4]}, []),
     ],
 )
