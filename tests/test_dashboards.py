@@ -69,7 +69,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_alerts_stand_in_the_order_in_which_they_are_asked_for(store: Store) -> None:
-    gravest_first = store.read("alert", Query(sort="-severity")).column("id").to_pylist()
+    gravest_first = [str(each) for each in store.read("alert", Query(sort="-severity")).column("id").to_pylist()]
     assert gravest_first != sorted(gravest_first), "or it shows nothing"
     assert [each.id for each in counting.alerts(store, [*gravest_first, "none"])] == gravest_first
 
