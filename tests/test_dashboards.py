@@ -68,12 +68,6 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def test_alerts_stand_in_the_order_in_which_they_are_asked_for(store: Store) -> None:
-    gravest_first = [str(each) for each in store.read("alert", Query(sort="-severity")).column("id").to_pylist()]
-    assert gravest_first != sorted(gravest_first), "or it shows nothing"
-    assert [each.id for each in counting.alerts(store, [*gravest_first, "none"])] == gravest_first
-
-
 @pytest.fixture(scope="module")
 def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("little") / "store"
@@ -86,6 +80,12 @@ def store(full: Path) -> Iterator[Store]:
     opened = open_store(str(full))
     yield opened
     opened.close()
+
+
+def test_alerts_stand_in_the_order_in_which_they_are_asked_for(store: Store) -> None:
+    gravest_first = [str(each) for each in store.read("alert", Query(sort="-severity")).column("id").to_pylist()]
+    assert gravest_first != sorted(gravest_first), "or it shows nothing"
+    assert [each.id for each in counting.alerts(store, [*gravest_first, "none"])] == gravest_first
 
 
 @pytest.fixture

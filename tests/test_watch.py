@@ -178,16 +178,18 @@ def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tm
     capture = plain(tmp_path / "talk.pcap", talk)
     with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
         said(process, "Listening on in0")
+        wire.send(capture)
+        wire.vanish()  # at once: what lies in its ring is read all the same
+        said(process, "in0", "is gone")
+        wire.appear()
+        said(process, "in0", "is back")
         listener = listener_of(process.pid)
         os.kill(listener, signal.SIGSTOP)
         wire.send(plain(tmp_path / "many.pcap", many))
         time.sleep(2.2)
-        wire.vanish()  # at once: what lies in its ring is read all the same, however long the listener stood still
+        wire.vanish()  # and however long the listener stood still
         os.kill(listener, signal.SIGCONT)
         said(process, "in0", "is gone")
-        wire.appear()
-        said(process, "in0", "is back")
-        wire.send(capture)
         status, summary, rest = ended(process)
     assert status == 0, rest
     assert summary["packets"] == len(talk.packets) + len(many.packets)
