@@ -70,6 +70,7 @@ class Listening:
         outlet.tend()
         self._describe()
         say({"ready": list(intake.names), "stamped": intake.stamped()})
+        came = False  # something of which nothing could be written yet
         while not self.stopped:
             wrote = self._write() if self._may_take() else 0
             outlet.tend()
@@ -82,10 +83,8 @@ class Listening:
                 self._put(self._statistics(), STATISTICS)
                 self._look_at_recording()
                 self._look_at_outlet()
-            elif not wrote and (events := self._poll().poll(WAIT_MS)):
-                if any(event & select.POLLERR for _, event in events):  # an interface went down; nothing is lost of what came before
-                    intake.forget_errors()
-                time.sleep(PAUSE_S)
+                continue
+            came = not wrote and self._wait(came)
         intake.stop()
         outlet.block()
         while self._write(last=True):
@@ -101,6 +100,15 @@ class Listening:
         if left := self._finish():
             say({"unread": f"{left / (1 << 20):,.1f}"})
         say({"ended": intake.counts()})
+
+    def _wait(self, again: bool) -> bool:
+        """Until something comes, for a moment; whether it did. `again`: what came last waits for something else."""
+        if again:
+            time.sleep(PAUSE_S)
+        events = self._poll().poll(WAIT_MS)
+        if any(event & select.POLLERR for _, event in events):  # an interface went down; nothing is lost of what came before
+            self._intake.forget_errors()
+        return bool(events)
 
     def _finish(self) -> int:
         """How many octets nobody has taken at its end. Whoever judges is waited for, unless it is told to end once more, or who started it is gone."""
@@ -171,6 +179,8 @@ class Listening:
 
     def _describe(self) -> None:
         """Interfaces stand before their packets."""
+        if self._described == len(self._intake.interfaces):
+            return
         before = self._head.tell()
         for interface in self._intake.interfaces[self._described :]:
             self._writer.number(interface)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import array
 import fcntl
 import os
-import socket
 import struct
 import time
 from typing import Final, NamedTuple
+
+from sensors.sources.links import LONGEST, control
 
 SIOCETHTOOL: Final = 0x8946
 SET_STAMPS, GET_STAMPS = 0x89B0, 0x89B1
@@ -83,8 +84,7 @@ def _config(name: str, what: int, config: bytes) -> bytes | None:
 def _ask(name: str, what: int, told: bytes) -> bytes | None:
     held = array.array("B", told)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            fcntl.ioctl(control, what, struct.pack("16sP16x", name.encode()[:15], held.buffer_info()[0]))
+        fcntl.ioctl(control(), what, struct.pack("16sP16x", name.encode()[:LONGEST], held.buffer_info()[0]))
     except OSError:  # no such interface, no answer, or no socket of this kind is allowed
         return None
     return held.tobytes()

@@ -6,27 +6,51 @@ netdevice(7): IFF_UP is what the operator said, IFF_RUNNING whether there is a l
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import struct
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SIOCGIFFLAGS: Final = 0x8913
+SIOCGIFFLAGS, SIOCGIFINDEX = 0x8913, 0x8933
+LONGEST: Final = 15  # octets of a name
 UP, RUNNING = 1, 0x40
 LINKED, DOWN, UNLINKED, GONE = "up", "down", "unlinked", "gone"
 
 
+@cache
+def control() -> int:
+    """A socket to ask by what is so of interfaces, for as long as the process runs: to open one each second takes longer than to ask. Raises OSError."""
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach()
+
+
+def _asked(name: str, what: int) -> bytes | None:
+    """What the kernel answers; nothing where there is no such interface."""
+    octets = os.fsencode(name)
+    if len(octets) > LONGEST or b"\0" in octets:
+        return None
+    try:
+        return fcntl.ioctl(control(), what, struct.pack("16s24x", octets))[16:]
+    except OSError:
+        return None
+
+
+def index_now(name: str) -> int:
+    """The number of an interface; 0 where there is none of this name."""
+    told = _asked(name, SIOCGIFINDEX)
+    return int(struct.unpack_from("=i", told)[0]) if told else 0
+
+
 def state(name: str) -> str:
     """How an interface is now."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            told = fcntl.ioctl(control, SIOCGIFFLAGS, struct.pack("16s24x", name.encode()[:15]))
-    except OSError:
+    told = _asked(name, SIOCGIFFLAGS)
+    if told is None:
         return GONE
-    (flags,) = struct.unpack_from("=H", told, 16)
+    (flags,) = struct.unpack_from("=H", told)
     return DOWN if not flags & UP else UNLINKED if not flags & RUNNING else LINKED
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.errors import BalefireError, InputError
 from sensors.sources import cards
 from sensors.sources.filters import NOTHING
+from sensors.sources.links import index_now
 
 if TYPE_CHECKING:
     from sensors.sources.filters import Program
@@ -33,6 +34,7 @@ ANOTHER: Final = 0x2000  # the group is a new one
 BLOCK: Final = 1 << 20
 BLOCKS: Final = 32
 FRAME: Final = 2048  # only counts for the kernel's own sums
+RARELY: Final = 60  # looks
 RETIRE_MS: Final = 50  # a block that has packets is ours after so long
 ARPHRD: Final = {1: 1, 772: 1, 65534: 101}  # kinds of interfaces: Ethernet, loopback, tunnels of bare IP → link types
 
@@ -47,7 +49,7 @@ class Ring:
         self.index = index_of(name)
         self.linktype = _linktype(name)
         self.stamps = cards.stamps(name, turn_on=True)
-        self.seen = self.dropped = 0  # packets that came, and those of them that the kernel had no room for
+        self._looks = self.seen = self.dropped = 0  # packets that came, and those of them that the kernel had no room for
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError:
@@ -91,6 +93,9 @@ class Ring:
         """Does its card stamp otherwise than until now? One whose clock went wrong, or that no longer stamps, is believed no more; one whose clock is well
         within the limit, and that stamps (again), is.
         """
+        self._looks += 1
+        if self.stamps.how == cards.NONE and self._looks % RARELY:  # what cannot stamp hardly ever learns it
+            return False
         if index_now(self.name) != self.index:  # it is gone, and its card with it
             return False
         before, now = self.stamps.how == cards.CARD, cards.stamps(self.name)
@@ -125,20 +130,11 @@ def _join(opened: socket.socket, group: int) -> int:
     return opened.getsockopt(SOL_PACKET, FANOUT) & 0xFFFF
 
 
-def index_now(name: str) -> int:
-    """Its number; 0 where there is no such interface."""
-    try:
-        return socket.if_nametoindex(name)
-    except OSError:
-        return 0
-
-
 def index_of(name: str) -> int:
     """Its number. Raises InputError where there is no such interface."""
-    try:
-        return socket.if_nametoindex(name)
-    except (OSError, ValueError):
-        raise InputError("live.missing", interface=name, known=", ".join(sorted(each for _, each in socket.if_nameindex()))) from None
+    if not (index := index_now(name)):
+        raise InputError("live.missing", interface=name, known=", ".join(sorted(each for _, each in socket.if_nameindex())))
+    return index
 
 
 def _linktype(name: str) -> int:

@@ -19,12 +19,12 @@ from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.cards import CARD
-from sensors.sources.links import Links
-from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_now, index_of, put_there, reserve
+from sensors.sources.links import Links, index_now
+from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_of, put_there, reserve
 from sensors.sources.stepping import Stepping
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sensors.sources.filters import Program
 
@@ -120,7 +120,7 @@ class Rings:
         self.names, self.run = tuple(names), uuid4().hex
         self.cursors = table(len(names), CURSOR)
         self.cursors.number = range(len(names))
-        self._of = {name: self.cursors[name] for name in CURSOR.names or ()}  # a field of a row takes long to find
+        self._of = fields(self.cursors)
         self._statistics = Statistics()
         self.links = Links(self.names)
         self._dropped = [0] * len(names)  # of rings that are closed
@@ -156,7 +156,7 @@ class Rings:
         now = clock()
         self._load()
         if until is None:
-            until = FOREVER if len(self.names) == 1 else due(self._of["time"][self._of["left"] > 0], now)
+            until = FOREVER if len(self.names) == 1 else due(waiting(self._of), now)
         return int(merge(self.memory, self.cursors, out, until, enough))
 
     def _load(self) -> None:
@@ -165,7 +165,7 @@ class Rings:
         for number, ring in enumerate(self.rings):
             if ring is None or of["end"][number]:
                 continue
-            begin = number * self._octets + int(of["block"][number]) * BLOCK
+            begin = number * self._octets + of["block"][number] * BLOCK
             head = begin // 4
             if not words[head + 2] & USER:
                 continue
@@ -181,14 +181,14 @@ class Rings:
         for number, ring in enumerate(self.rings):
             if ring is None or of["left"][number] or not of["end"][number]:
                 continue
-            head = (number * self._octets + int(of["block"][number]) * BLOCK) // 4
+            head = (number * self._octets + of["block"][number] * BLOCK) // 4
             if self._sequence(head) == of["sequence"][number]:
                 self._words[head + 2] = 0
             of["block"][number], of["end"][number] = (of["block"][number] + 1) % (self._octets // BLOCK), 0
 
     def is_read(self) -> bool:
         """Are there blocks that have been read, and not been released?"""
-        return bool(np.any((self._of["left"] == 0) & (self._of["end"] != 0)))
+        return any(end and not left for end, left in zip(self._of["end"].tolist(), self._of["left"].tolist(), strict=True))
 
     def _sequence(self, head: int) -> int:
         return int(self._words[head + 6]) | int(self._words[head + 7]) << 32
@@ -201,7 +201,7 @@ class Rings:
         """The time up to which all packets were taken."""
         now = clock() - (0 if last else HOLD)
         self._load()
-        return settled(self.cursors, now)
+        return min([now, *waiting(self._of)])  # who is behind would else make the first that waits late
 
     def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, what the kernel dropped and how long none could come, as blocks of a pcapng."""
@@ -217,7 +217,7 @@ class Rings:
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were dropped."""
         open_ones = sum(ring.dropped for ring in self.rings if ring)
-        return {"packets": int(self.cursors.packets.sum()), "dropped": sum(self._dropped) + open_ones}
+        return {"packets": sum(self._of["packets"].tolist()), "dropped": sum(self._dropped) + open_ones}
 
     def changed(self) -> bool:
         """Would a look find interfaces gone, or back?"""
@@ -302,19 +302,24 @@ def prepare() -> None:
     merge(np.zeros(0, np.uint8), table(0, CURSOR), np.zeros(0, np.uint8), 0, 0)
 
 
-def due(waiting: Any, now: int, until: int | None = None) -> int:
+def fields(rows: Any) -> dict[str, memoryview]:
+    """Those of a table: their items are plain numbers, and sooner there than those of an array. That counts where it is done each time a process wakes."""
+    return {name: memoryview(rows[name]) for name in rows.dtype.names}
+
+
+def waiting(of: Mapping[str, memoryview]) -> list[int]:
+    """The time of the next packet of each interface of which one waits; `of`: fields of their cursors."""
+    return [time for time, left in zip(of["time"].tolist(), of["left"].tolist(), strict=True) if left > 0]
+
+
+def due(waiting: Sequence[int], now: int, until: int | None = None) -> int:
     """The time up to which of what is waiting none can be older than what is to come (`until`; else by the clock, which says that it is `now`).
 
     Where something is from the future the clock was set back: to wait until it is so late again would be to lose what comes meanwhile.
     """
-    if len(waiting) and int(waiting.max()) > now + SECOND:
+    if waiting and max(waiting) > now + SECOND:
         return FOREVER
     return now - HOLD if until is None else until
-
-
-def settled(cursors: Any, now: int) -> int:
-    """The time up to which all packets were taken: `now`, or that of the first that waits. Who is behind would else make them late."""
-    return min([now, *cursors.time[cursors.left > 0].tolist()])
 
 
 def clock() -> int:

@@ -24,7 +24,7 @@ from sensors.engine.octets import borrow, carry, entry, inline, u32le
 from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Statistics
 from sensors.sources.links import Links
-from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
+from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due, fields
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
 from sensors.sources.stepping import STEP_S, Stepping
 
@@ -116,7 +116,7 @@ class Shares:
         self._octets = mmap.mmap(-1, processes * SLOTS * (self._state + ROOM))
         self._memory = np.frombuffer(self._octets, np.uint8)
         self._parts = table(processes, PART)
-        self._of = {name: self._parts[name] for name in PART.names or ()}  # a field of a row takes long to find
+        self._of = fields(self._parts)
         written = bytearray(2 * ROOM)
         self._written, self._out = memoryview(written), np.frombuffer(written, np.uint8)
         self._said: list[dict[str, object]] = []
@@ -231,13 +231,14 @@ class Shares:
         """Merge what is there, as long as nothing older can come."""
         self._load()
         until = min((share.settled for share in self._shares if not share.loaded and share.due == float("inf")), default=FOREVER)
-        waiting = self._of["time"][self._of["at"] < self._of["end"]]
+        waiting = [time for time, at, end in zip(*(self._of[name].tolist() for name in ("time", "at", "end")), strict=True) if at < end]
         return int(join(self._memory, self._parts, self._out, due(waiting, clock(), until)))
 
     def statistics(self, last: bool = False) -> bytes:  # noqa: ARG002  (what time it is does not depend on it)
         """The time up to which all packets were merged, and what was taken and lost of each interface."""
         self._load()
-        told = [int(first) if share.loaded else share.settled for first, share in zip(self._of["time"], self._shares, strict=True) if share.due == float("inf")]
+        firsts = self._of["time"].tolist()
+        told = [first if share.loaded else share.settled for first, share in zip(firsts, self._shares, strict=True) if share.due == float("inf")]
         if now := min(told, default=0):
             self._now = now if now < self._now - STEP_S * SECOND else max(self._now, now)  # the clock was set back
         taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
