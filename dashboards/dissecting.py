@@ -12,7 +12,7 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from contextlib import suppress
 from hashlib import sha256
-from threading import BoundedSemaphore, Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread, Timer
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -27,6 +27,7 @@ from records.formats import number
 from records.plant import KeptPlant
 from records.wording import say
 from sensors.dissection import Dissected, Limits, available, trees
+from sensors.dissector import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ MOST_FIELDS: Final = 3_000  # of one packet
 AT_ONCE: Final = BoundedSemaphore(2)  # packets that are read in full at the same time, whoever looks
 REMEMBERED: Final = 200  # packets
 REMEMBERED_S: Final = 600.0
+SOON_S: Final = 1.0  # the page is there; whoever reads it looks at another packet no sooner
 LONGEST: Final = 100  # letters of where a field stands in its tree
 FRAME: Final = "frame"  # what tshark tells of the slice that it was given, which is no capture
 
@@ -104,9 +106,17 @@ class Reading:
             with self._lock:
                 self._known.pop(key, None)
             told.set_exception(error)
+        expect()
 
 
 READING: Final = Reading()
+
+
+def expect() -> None:
+    """Once the page is there, have a reader wait for the packet that somebody may look at next."""
+    timer = Timer(SOON_S, WAITING.expect, (limits(),))
+    timer.daemon = True
+    timer.start()
 
 
 def limits() -> Limits:

@@ -44,6 +44,7 @@ def look() -> None:
     from dashboards.rulings import in_force
     from reports.dutybook import duties
     from sensors.dissection import prepare
+    from sensors.dissector import WAITING
 
     serving()
     for name in (*(f"dashboards.{each.name}" for each in iter_modules(dashboards.__path__) if each.name not in SERVED), *LATER):
@@ -54,6 +55,8 @@ def look() -> None:
         in_force(store)
     duties()
     prepare(limits())
+    WAITING.keep()
+    WAITING.expect(limits())
     gc.collect()
     atexit.register(gc.unfreeze)  # what ends as it began
     gc.freeze()  # all of this stays: looking through it again and again for what is of no more use takes a page longer than what it does

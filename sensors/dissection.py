@@ -7,31 +7,20 @@ bounded in time, memory and output, and ended as a group, so that nothing stays 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from records import scratch
-from sensors.pcapng import Writer
+from sensors.dissector import TREES, WAITING, Dissector, Limits, available, program
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from sensors.pcapng import Packet
 
-PROGRAM: Final = Path(__file__).with_name("tshark.py")
 MOST_PACKETS: Final = 1000
-STEP_S: Final = 0.01  # between looks at whether it has ended
 _TRANSPORTS: Final = frozenset(("dccp", "sctp", "tcp", "udp", "udplite"))
 _LOWER: Final = frozenset(  # what carries others: that it is there names nothing
     (
@@ -41,9 +30,9 @@ _LOWER: Final = frozenset(  # what carries others: that it is there names nothin
     )
 )  # fmt: skip
 _SAFETY: Final = "opensafety"  # what a fieldbus carries in some of its cycles, and what there is to know of it
-# what tshark tells of the few packets that it was given, as if they were the capture
+# what tshark tells of the few packets that it was given, as if they were the capture; `pkt_comment`: which of them are shown
 _OF_SLICE: Final = frozenset((
-    "frame.section_number", "frame.interface_id", "frame.offset_shift", "frame.time_delta", "frame.time_delta_displayed", "frame.time_relative",
+    "pkt_comment", "frame.section_number", "frame.interface_id", "frame.offset_shift", "frame.time_delta", "frame.time_delta_displayed", "frame.time_relative",
     "frame.marked", "frame.ignored", "tcp.stream", "tcp.time_relative", "tcp.time_delta", "udp.stream", "udp.time_relative", "udp.time_delta",
 ))  # fmt: skip
 _FRAME: Final = re.compile(r"^Frame \d+(: .*?)(?: on interface .*)?$", re.DOTALL)
@@ -51,14 +40,6 @@ _FRAME: Final = re.compile(r"^Frame \d+(: .*?)(?: on interface .*)?$", re.DOTALL
 _FRAMES: Final[dict[tuple[str, int] | None, frozenset[str]]] = {}  # of each tshark, its fields that hold numbers of packets
 
 Node = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a dissection may take: seconds in all, MiB of memory of each process."""
-
-    seconds: int = 20
-    mebibytes: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +57,6 @@ class Dissected:
     frames: frozenset[str] = frozenset()  # fields that hold numbers of packets
 
 
-def available() -> str | None:
-    """Where tshark is; None where there is none."""
-    return shutil.which("tshark")
-
-
 def trees(packets: Sequence[tuple[int, Packet]], limits: Limits, first: int = 0, count: int = MOST_PACKETS) -> Dissected:
     """The trees of `count` of these packets from `first` on (from 0), while those before are read for what they go on from.
 
@@ -88,9 +64,8 @@ def trees(packets: Sequence[tuple[int, Packet]], limits: Limits, first: int = 0,
     """
     packets = packets[:MOST_PACKETS]
     shown = packets[first : first + count]
-    only = () if len(shown) == len(packets) else ("-Y", f"frame.number > {first} && frame.number <= {first + count}")
-    known = _FRAMES.get(_program())
-    found = _run("frames,trees" if known is None else "trees", [packet for _, packet in packets], limits, *only)
+    known = _FRAMES.get(program())
+    found = _run(f"frames,{TREES}" if known is None else TREES, [packet for _, packet in packets], limits, range(first, first + count))
     _remember(found)
     numbers, frames = [number for number, _ in packets], found.frames if known is None else known
     for (number, packet), tree in zip(shown, found.packets, strict=False):
@@ -104,21 +79,15 @@ def trees(packets: Sequence[tuple[int, Packet]], limits: Limits, first: int = 0,
 
 def prepare(limits: Limits) -> None:
     """Find out what there is to know of this tshark before somebody waits for it."""
-    if _program() not in _FRAMES:
+    if program() not in _FRAMES:
         _remember(_run("frames", (), limits))
-
-
-def _program() -> tuple[str, int] | None:
-    """Which tshark it is: another one may have other fields."""
-    tshark = available()
-    return None if tshark is None else (tshark, Path(tshark).stat().st_mtime_ns)
 
 
 def _remember(found: Dissected) -> None:
     """Its fields do not change while it stays the same, and telling them takes it longer than reading a packet does."""
-    program = _program()
-    if found.frames and program:
-        _FRAMES[program] = found.frames
+    which = program()
+    if found.frames and which:
+        _FRAMES[which] = found.frames
 
 
 def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[list[str | None], Dissected]:
@@ -182,43 +151,14 @@ def _locate(node: Node, octets: str) -> bool:
     return there or (size < 1 and any(inner))
 
 
-def _run(mode: str, packets: Sequence[Packet], limits: Limits, *parameters: str) -> Dissected:
+def _run(mode: str, packets: Sequence[Packet], limits: Limits, shown: range = range(0)) -> Dissected:
     tshark = available()
     if tshark is None:
         return Dissected(problem="missing")
-    with tempfile.TemporaryDirectory(prefix=scratch.prefix("tshark"), ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / "slice.pcapng"
-        with file.open("wb") as opened:
-            writer = Writer(opened)
-            for packet in packets:
-                writer.add(packet)
-        command = [sys.executable, "-P", str(PROGRAM), mode, str(file), tshark, str(limits.seconds), str(limits.mebibytes), *parameters]
-        with (Path(folder) / "told").open("w+b") as told:
-            ended = _wait(command, folder, told, limits.seconds)
-            told.seek(0)
-            return _read(told, ended)
-
-
-def _wait(command: list[str], folder: str, told: IO[bytes], seconds: float) -> bool:
-    """Run it to its end, or to that of its time; whether it ended by itself. Whatever it started ends with it."""
-    path = os.pathsep.join(dict.fromkeys((str(Path(command[5]).parent), "/usr/bin", "/bin")))
-    environment = {"PATH": path, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "WIRESHARK_CONFIG_DIR", "WIRESHARK_DATA_DIR_USER"), folder)
-    until = time.monotonic() + seconds
-    process = subprocess.Popen(  # noqa: S603 - the command is ours, and the file's name
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    ended = None
-    try:
-        while ended is None and time.monotonic() < until:
-            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is None:
-                time.sleep(STEP_S)
-    finally:
-        with suppress(ProcessLookupError):  # it is not reaped yet, so its number is nobody else's
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return ended is not None
+    dissector = (WAITING.take(limits) if mode == TREES else None) or Dissector(mode, tshark, limits)
+    with closing(dissector):
+        ended = dissector.read(packets, shown)
+        return _read(dissector.told, ended)
 
 
 def _read(told: IO[bytes], ended: bool) -> Dissected:

@@ -1,22 +1,27 @@
 """tshark, read by pyshark: a program of its own, started by `sensors.dissection` in a private directory, which prints what it reads as lines of JSON.
 
-    python -P tshark.py trees|frames,trees|frames|names FILE TSHARK SECONDS MEBIBYTES [PARAMETER…]
+    python -P tshark.py trees|frames,trees|frames|names FILE TSHARK SECONDS MEBIBYTES
 
-tshark is started here, so that it gets ready while pyshark does. All is limited in time, memory and output, and whoever started this ends the whole group of
-processes. pyshark splits the output into packets and mends its XML; the tree it would flatten is read here (PDML, https://wiki.wireshark.org/PDML). `frames`
-are fields that hold numbers of packets. Of `names`, only the protocols of each packet are told, with the short names that tshark shows for them.
+A line on standard input says that the file is there; until then this waits, and tshark with it, both ready. It ends where that input does. Trees are told of
+packets with a comment. All is limited in time, memory and output, and whoever started this ends the whole group of processes. pyshark splits the output into
+packets and mends its XML; the tree it would flatten is read here (PDML, https://wiki.wireshark.org/PDML). `frames` are fields that hold numbers of packets.
+Of `names`, only the protocols of each packet are told, with the short names that tshark shows for them.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
+import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 MOST_OUTPUT: Final = 64 << 20  # octets that are printed
@@ -24,11 +29,10 @@ CHUNK: Final = 1 << 16
 MOST_FIELDS: Final = 20_000  # of a packet
 MOST_DEPTH: Final = 64
 MOST_TEXT: Final = 1 << 16  # letters of one text
-DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 
 
 def limit(seconds: int, mebibytes: int) -> None:
-    """Bound this process, and those it starts; end with the one that started it."""
+    """Bound this process, and those it starts."""
     for what, most in (
         (resource.RLIMIT_AS, mebibytes << 20),
         (resource.RLIMIT_CPU, seconds + 1),
@@ -36,7 +40,15 @@ def limit(seconds: int, mebibytes: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (most, most))
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def hand_on(file: str, into: Any) -> None:
+    """Give tshark the file once it is there. Where whoever started this is gone, all of this group is."""
+    if os.read(sys.stdin.fileno(), 1):
+        with suppress(BrokenPipeError), Path(file).open("rb") as read, into:
+            shutil.copyfileobj(read, into)
+        os.read(sys.stdin.fileno(), 1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def say(told: dict[str, Any]) -> None:
@@ -129,7 +141,7 @@ def pdml_parser(*, names: bool) -> Any:
 
 def main() -> None:
     """Read the file and print what is in it."""
-    mode, file, tshark, seconds, mebibytes, *parameters = sys.argv[1:]
+    mode, file, tshark, seconds, mebibytes = sys.argv[1:]
     limit(int(seconds), int(mebibytes))
     if "frames" in mode:
         say({"frames": frame_fields(tshark)})
@@ -137,8 +149,9 @@ def main() -> None:
         say({"version": None, "complete": True, "names": None})
         return
     # while it gets ready, so do we; its complaints are nobody's
-    command = [tshark, "-l", "-n", "-T", "pdml", "-r", file, *parameters]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - as above
+    command = [tshark, "-l", "-n", "-T", "pdml", "-r", "-", *(() if mode == "names" else ("-Y", "pkt_comment"))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - as above
+    Thread(target=hand_on, args=(file, process.stdin), daemon=True).start()
     printed: Any = process.stdout
     parser, data = pdml_parser(names=mode == "names"), b""
     while told := printed.read1(CHUNK):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import choosing, counting, deciding, kit, paging, queries
+from dashboards.dissecting import expect
 from dashboards.handover import handover
 from dashboards.page import EVERY_S, Page, begin, forget, kept_parameters, left_out, picked, remember, text_of
 from dashboards.queries import Filters
@@ -57,6 +58,7 @@ def show(page: Page) -> None:
     data = {"head": head, "rows": listed(page, rows, visited), **choose}
     kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     paging.turn(page, PLACE, len(rows), total, last_of(rows))
+    expect()
 
 
 @st.fragment(run_every=EVERY_S)
