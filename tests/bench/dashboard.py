@@ -66,6 +66,8 @@ QUIET: Final = "() => document.querySelector('[data-testid=stApp]')?.dataset.tes
 
 # What has to be on a page for its time to be one: else it was fast for showing nothing.
 SHOWN: Final = {"alert": ".dissection .octet"}
+# Whether a component has drawn such a thing. Asked at each frame: a locator that waits looks twice a second in the end, which would be part of the time.
+DRAWN: Final = "wanted => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].some(host => host.shadowRoot?.querySelector(wanted))"
 
 Times = dict[str, list[float]]
 
@@ -89,7 +91,7 @@ def clicked(page: Page, place: str, way: str, shown: str = "") -> float:
     page.evaluate(WATCH)
     page.locator(way).first.click()
     if shown:  # a row of the queue leads by way of a run that draws nothing new
-        page.locator(shown).first.wait_for(timeout=60_000)
+        page.wait_for_function(DRAWN, arg=shown, polling="raf", timeout=60_000)
     return ready(page, False)
 
 
