@@ -254,7 +254,7 @@ def test_it_connects_and_connects_again(tmp_path: Path, monkeypatch: pytest.Monk
                         line.recv(1)
                 heard.hears("left", number + 1)
             server.close()
-            heard.hears("away")
+            heard.hears("refused")
     assert written(heard.out) == expected(made, where) * 2
 
 
@@ -451,8 +451,9 @@ def test_a_folder_that_cannot_be_read_is_said_once(tmp_path: Path, monkeypatch: 
     [
         (["tcp://:1"], "", "live.place"), (["tcp://10.0.0.1:99999"], "", "live.place"), (["udp://10.0.0.1:9"], "", "live.place"),
         (["tcp-listen://127.0.0.1:1/x"], "", "live.place"), (["tcp://10.0.0.1"], "port 502", "live.unfiltered"),
-        (["tcp://10.0.0.1", "lo"], "", "live.mixed"), (["tcp-listen://192.0.2.1:57012"], "", "live.port"), (["./nowhere"], "", "capture.missing"),
-        (["./pyproject.toml"], "", "live.no_folder"),
+        (["tcp://10.0.0.1", "lo"], "", "live.mixed"), (["tcp-listen://192.0.2.1:57012"], "", "live.foreign"), (["./nowhere"], "", "capture.missing"),
+        (["./pyproject.toml"], "", "live.no_folder"), (["tcp-listen://999.1.1.1:57012"], "", "live.host"), (["tcp://999.1.1.1"], "", "live.host"),
+        (["tcp://10.0.0.1:0"], "", "live.place"),
     ],
 )  # fmt: skip
 def test_places_that_are_none(places: list[str], expression: str, key: str) -> None:
@@ -465,7 +466,7 @@ def test_places_that_are_none(places: list[str], expression: str, key: str) -> N
     with pytest.raises(BalefireError) as raised:
         check()
     assert raised.value.key == key
-    assert isinstance(raised.value, InputError if key == "live.port" else UsageError)
+    assert isinstance(raised.value, InputError if key == "live.foreign" else UsageError)
     assert all(raised.value.text(language) for language in ("en", "zh"))
 
 

@@ -38,8 +38,8 @@ MOST_NAMED: Final = 8  # bad captures that are named at the end
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "read", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {
-    "capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.no_folder", "live.place", "live.record", "live.recorded",
-    "live.scapy", "live.unfiltered", "live.unshared",
+    "capture.missing", "live.filter", "live.host", "live.libpcap", "live.missing", "live.mixed", "live.no_folder", "live.place", "live.record",
+    "live.recorded", "live.scapy", "live.unfiltered", "live.unshared",
 }  # fmt: skip
 
 

@@ -5,8 +5,10 @@ pcap-over-IP is a pcap or pcapng, one end of a connection of TCP to the other, a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -30,6 +32,8 @@ MOST_LINES: Final = 16  # peers of one door at a time
 WAKE_S: Final = 0.2
 CONNECT_S: Final = 10.0
 FIRST_S, LONGEST_S = 1.0, 30.0  # until the next try: twice as long each time, until something came
+NUMERIC: Final = re.compile(r"[0-9.]+")  # meant as an IPv4 address
+NOT_HERE: Final = {errno.EADDRINUSE: "live.taken", errno.EADDRNOTAVAIL: "live.foreign", errno.EACCES: "live.low"}  # why nobody can be waited for
 
 
 class Taker(Protocol):
@@ -105,7 +109,7 @@ def check_together(places: Sequence[str], expression: str, *, portable: bool, pr
 
 
 def check_free(places: Sequence[str]) -> None:
-    """Raises InputError for a place at which nobody could come in, its address being in use or none of this machine, before anything is compiled for it."""
+    """Raises UsageError and InputError for a place at which nobody could come in, as of an address in use or of no host, before anything is compiled for it."""
     for scheme, address, port in (_parsed(place) for place in places if "://" in place):
         if scheme == ANSWERS:
             _waiting(address, port).close()
@@ -131,16 +135,28 @@ def _parsed(place: str) -> tuple[str, str, int]:
     rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
     if rest or parts.scheme not in (CALLS, ANSWERS) or (parts.scheme == CALLS and not (host and port)):
         raise UsageError("live.place", place=place)
+    if host and NUMERIC.fullmatch(host) and not _is_address(host):
+        raise UsageError("live.host", place=place)
     return parts.scheme, host or "127.0.0.1", port
 
 
+def _is_address(text: str) -> bool:
+    try:
+        return bool(socket.inet_aton(text))
+    except OSError:
+        return False
+
+
 def _waiting(address: str, port: int) -> socket.socket:
-    """Whoever comes there can be let in. Raises InputError."""
+    """Whoever comes there can be let in. Raises UsageError and InputError."""
     try:
         return socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # its own words name the address once more
-        raise InputError("live.port", place=_named(ANSWERS, address, port), reason=why) from None
+        place, number = _named(ANSWERS, address, port), error.errno or 0
+        if number < 0:  # the resolver's
+            raise UsageError("live.host", place=place) from None
+        why = os.strerror(number) if number else str(error)  # its own words name the address once more
+        raise InputError(NOT_HERE.get(number, "live.port"), place=place, reason=why) from None
 
 
 class Caller:
@@ -160,7 +176,7 @@ class Caller:
                 line = self._connected()
             except OSError as error:
                 if (why := error.strerror or str(error)) != reason:
-                    taker.say(away=self.name, reason=why)
+                    self._tell(taker, error, why)
                 reason, came = why, False
             else:
                 reason = ""
@@ -169,6 +185,14 @@ class Caller:
                 taker.say(left=self.name)
             wait = FIRST_S if came else min(2 * wait, LONGEST_S)
             taker.stopped.wait(wait)
+
+    def _tell(self, taker: Taker, error: OSError, reason: str) -> None:
+        if isinstance(error, socket.gaierror):
+            taker.say(unresolved=self.name)
+        elif isinstance(error, ConnectionRefusedError):
+            taker.say(refused=self.name)
+        else:
+            taker.say(away=self.name, reason=reason)
 
     def _connected(self) -> socket.socket:
         """The first of its addresses that answers. Raises OSError."""
