@@ -60,6 +60,14 @@ def test_a_host_that_drops_packets_is_not_waited_for_as_long_as_for_an_answer(mo
     assert (caught.value.key, caught.value.values["seconds"]) == ("elastic.timeout", "0.3")
 
 
+def test_a_host_that_says_nothing_at_all_is_known_before_much_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connections are taken, and nobody answers; what it would be asked later has longer."""
+    monkeypatch.setattr("records.store.cluster.FIRST_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StoreError) as caught:
+        open_store(f"http://127.0.0.1:{silent.getsockname()[1]}", write=True)
+    assert (caught.value.key, caught.value.values["seconds"]) == ("elastic.timeout", "0.2")
+
+
 @contextmanager
 def answering(
     status: int,

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import elasticsearch
 from elastic_transport import NodeConfig, TlsError, TransportError, Urllib3HttpNode
+from elastic_transport.client_utils import DEFAULT
 from elasticsearch import Elasticsearch
 from urllib3 import Timeout
 from urllib3.exceptions import ConnectTimeoutError
@@ -31,11 +32,14 @@ from records.store.contract import AWAY
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
 
+    from elastic_transport import HttpHeaders
+
 T = TypeVar("T")
 PREFIX: Final = "balefire"
 VARIABLE: Final = "BALEFIRE_ELASTICSEARCH_"
 CONNECT_S: Final = 5.0  # until somebody takes a connection: whoever is asked may be long about an answer, but a host that drops packets is told from that
 TIMEOUT_S: Final = 60.0
+FIRST_S: Final = 10.0  # for its version, which a node that is well says at once, however much it has to do: who answers nothing is known before much is asked
 VERSIONS: Final = (8, 9)  # the client asks for what version 8 answers, which 9 takes too, and 10 refuses: it goes back to the version before it alone
 for _name in ("elastic_transport", "elasticsearch"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
@@ -112,6 +116,11 @@ class Node(Urllib3HttpNode):
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self.pool.timeout = Timeout(connect=CONNECT_S, read=TIMEOUT_S)  # the client has but one for both
+
+    def perform_request(self, method: str, target: str, body: bytes | None = None, headers: HttpHeaders | None = None, request_timeout: Any = DEFAULT) -> Any:
+        """Of one request, too, that waits less long for its answer."""
+        timeout: Any = request_timeout if request_timeout is DEFAULT else Timeout(connect=CONNECT_S, read=request_timeout)
+        return super().perform_request(method, target, body, headers, timeout)
 
 
 def connected(place: Address) -> Elasticsearch:
@@ -202,12 +211,17 @@ class Cluster:
         self.patience = patience
         self.client = connected(place)
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """The answer. Raises StoreError."""
+    def version(self) -> str:
+        """That of the server. Raises StoreError for one that is too old or too new, or silent."""
+        client = self.client.options(request_timeout=FIRST_S)
+        return self.ask(lambda: check_version(client, self.place), FIRST_S)
+
+    def ask(self, question: Callable[[], T], within: float = TIMEOUT_S) -> T:
+        """The answer; `within` are the seconds that each try has for it. Raises StoreError."""
         end, pause, tries = time.monotonic() + self.patience, 0.1, len(self.place.urls)
         while True:
             try:
-                with guard(self.place):
+                with guard(self.place, within):
                     return question()
             except StoreError as error:
                 tries -= 1
@@ -229,8 +243,8 @@ class Cluster:
 
 
 @contextmanager
-def guard(place: Address) -> Generator[None]:
-    """What goes wrong between us and the cluster, as StoreErrors that say what to do."""
+def guard(place: Address, within: float = TIMEOUT_S) -> Generator[None]:
+    """What goes wrong between us and the cluster, as StoreErrors that say what to do; `within` are the seconds that there were for an answer."""
     try:
         yield
     except elasticsearch.UnsupportedProductError as error:
@@ -238,7 +252,7 @@ def guard(place: Address) -> Generator[None]:
     except elasticsearch.ApiError as error:
         raise refusal(place, error.status_code, error.body) from error
     except elasticsearch.ConnectionTimeout as error:
-        seconds = CONNECT_S if isinstance(error.__cause__, ConnectTimeoutError) else TIMEOUT_S
+        seconds = CONNECT_S if isinstance(error.__cause__, ConnectTimeoutError) else within
         raise StoreError("elastic.timeout", place=place.shown, seconds=f"{seconds:g}") from error
     except TransportError as error:
         said = str(error.message)  # as text it only says "TLS error"

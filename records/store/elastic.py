@@ -16,7 +16,7 @@ from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store import packets
 from records.store.ageing import Ageing
-from records.store.cluster import Cluster, address, check_version, hinting, refusal
+from records.store.cluster import Cluster, address, hinting, refusal
 from records.store.columns import conform, decoded, flat
 from records.store.contract import AWAY, Written
 from records.store.decisions import ENTRIES, ITSELF, decide
@@ -63,7 +63,7 @@ class ElasticStore:
         self._writing = threading.Lock()
         try:
             with hinting(self.place):
-                self.version = self.cluster.ask(lambda: check_version(self.cluster.client, self.place))
+                self.version = self.cluster.version()
                 page = self._opened(period)
         except BaseException:
             self.cluster.client.close()
