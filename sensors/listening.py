@@ -58,8 +58,10 @@ class Listening:
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most, days=days, misses=misses) if record else None
         self._indexing = Indexing(record) if record else None
+        self._folder = record
+        self.bound: os.stat_result | None = None  # the only folder in which the kernel lets this process record
         self._described, self._refused, self._narrow, self._shed = 0, "", False, 0
-        self._shedding = self._pressed = self.stopped = self.hurried = False
+        self._shedding = self._pressed = self._lost = self.stopped = self.hurried = False
         self._read = outlet.is_read()  # whether anybody ever was there to read
         self._parent = os.getppid()
 
@@ -150,11 +152,24 @@ class Listening:
     def _tell_recording(self) -> None:
         """Say once that the disk refuses, or that others fill it, and once that it takes again, or there is room."""
         if self._recording is not None and self._recording.refused != self._refused:
+            lost, self._lost = self._lost, self._is_lost()
             self._refused = self._recording.refused
-            say({"unrecorded" if self._refused else "recorded": self._refused})
+            if not self._lost:
+                say({"unrecorded" if self._refused else "recorded": self._refused})
+            elif not lost:
+                say({"unfoldered": str(self._folder)})
         if self._recording is not None and self._recording.narrow != self._narrow:
             self._narrow = self._recording.narrow
             say({"narrowed" if self._narrow else "widened": f"{self._recording.least >> 20:,}"})
+
+    def _is_lost(self) -> bool:
+        """Does the folder of the recording stand elsewhere or nowhere, while no other may be written?"""
+        if self._folder is None or self.bound is None:
+            return False
+        try:
+            return not os.path.samestat(self._folder.stat(), self.bound)
+        except OSError:
+            return True
 
     def _look_at_outlet(self) -> None:
         """Say once that what judges falls behind, that there is no room for what is not judged, and once that there is again, and how much was shed."""
@@ -221,10 +236,11 @@ def harden() -> None:
     forgo(*OPENING)
 
 
-def confine(record: Path | None, places: Sequence[str]) -> None:
+def confine(record: Path | None, places: Sequence[str]) -> os.stat_result | None:
     """Write nothing but the recording, kernels that are compiled, and folders into which captures fall; have no TCP where none is asked for.
 
-    Raises UsageError where there cannot be a recording, or where another process records there, which none does from now on.
+    Returned is the folder of the recording, where the kernel holds to that: one that is made in its place may not be written. Raises UsageError where there
+    cannot be a recording, or where another process records there, which none does from now on.
     """
     from sensors import fence
     from sensors.engine.mode import cache_directory
@@ -237,7 +253,8 @@ def confine(record: Path | None, places: Sequence[str]) -> None:
         alone(record)
     there = [place for place in folders(places) if os.path.isdir(place)]  # noqa: PTH112 - Path's raises where one may not look
     written = [Path(os.devnull).parent, cache_directory(), *there, *([record] if record else [])]
-    fence.confine(written, tcp=any("://" in place for place in places))
+    is_confined = fence.confine(written, tcp=any("://" in place for place in places))
+    return record.stat() if record is not None and is_confined else None
 
 
 def folders(places: Sequence[str]) -> list[Path]:
@@ -303,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
     try:
-        confine(given.record, given.places)
+        bound = confine(given.record, given.places)
         opened = opener(given.places, given.filter, given.ring_mib << 20, given.portable, given.processes)
         if given.wait and not sys.stdin.readline():
             return 0
@@ -320,6 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = itertools.chain([given.run or intake.run], iter(lambda: uuid4().hex, ""))
     outlet = Outlet(lambda: section(next(runs)), sys.stdout.fileno(), door, OCTETS if intake.patient else HELD, intake.patient)
     listening = Listening(intake, outlet, given.record, given.record_mib << 20, given.record_days, given.since, not folders(given.places))
+    listening.bound = bound
 
     def stop(*_: object) -> None:
         listening.hurried, listening.stopped = listening.stopped, True

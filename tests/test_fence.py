@@ -58,7 +58,9 @@ def asked(script: str, tmp_path: Path, cache: Path | None = None) -> dict[str, A
     (not_ / "kept").write_text("as it was")
     places = f"may, not_ = {str(may)!r}, {str(not_)!r}\n"
     temporary = {"TMPDIR": str(cache), "XDG_CACHE_HOME": str(cache), "XDG_DATA_HOME": str(cache)} if cache else {}
-    done = subprocess.run([sys.executable, "-c", TRIED + places + script], cwd=ROOT, env=os.environ | INTERPRETED | temporary, check=False, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", TRIED + places + script], cwd=ROOT, env=os.environ | INTERPRETED | temporary, check=False, capture_output=True, timeout=60
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith(b'{"may"')]
     assert lines, done.stderr.decode()
     told: dict[str, Any] = json.loads(lines[-1])
@@ -97,11 +99,30 @@ def test_unconfined_all_of_that_works(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("words", "tcp"), [('"--record", may, "tcp-listen://127.0.0.1:0"', "done"), ("may", "EACCES")])
 def test_what_listens_is_confined(words: str, tcp: str, tmp_path: Path) -> None:
-    """By the time that it listens: to its recording, or the folder that it empties."""
+    """By the time that it listens: to its recording, and it says so where that is moved away, or the folder that it empties."""
     script = f"""
 from sensors import listening
-listening.say = lambda told: (tried(may, not_), os._exit(0)) if "ready" in told else None
-listening.main([{words}])
+listening.TICK_S, words = 0.02, [{words}]
+mover = subprocess.Popen(["sh", "-c", 'read _; mv "$0" "$0.away"; echo; read _; mv "$0.away" "$0"; echo', may], bufsize=0, stdin=-1, stdout=-1)
+def move():
+    mover.stdin.write(b"\\n")
+    mover.stdout.readline()
+def say(told):
+    if "ready" in told and "--record" in words:
+        move()
+        line = socket.create_connection(("127.0.0.1", int(told["ready"][0].rsplit(":", 1)[1])))
+        line.sendall(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000" "00000000000000000e0000000e000000") + bytes(14))
+        lines.append(line)
+    elif "ready" in told or "unfoldered" in told:
+        if lines:
+            move()
+        tried(may, not_)
+        os._exit(0)
+    elif "unrecorded" in told:
+        os._exit(1)
+lines = []
+listening.say = say
+listening.main(words)
 """
     assert asked(script, tmp_path) == REFUSED | {"tcp": tcp}
 
