@@ -74,9 +74,13 @@ class Folder:
                 self._look_back(taker)
                 reason = ""
             except OSError as error:  # the folder is gone, or may not be written
-                if (why := error.strerror or str(error)) != reason:
-                    taker.say(away=self.name, reason=why)
+                if (why := error.strerror or str(error)) == reason:
+                    continue
                 reason = why
+                if isinstance(error, PermissionError):  # also where it was made anew, and the kernel lets this process write the one before alone
+                    taker.say(forbidden=self.name)
+                else:
+                    taker.say(away=self.name, reason=why)
 
     def _left(self) -> tuple[str, str]:
         """Who was killed while reading a file that is still there, and that file; two empty ones where nobody was."""
