@@ -15,6 +15,7 @@ import streamlit as st
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
 from dashboards.keeping import kept
+from dashboards.navigation import ELSEWHERE
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
@@ -192,6 +193,7 @@ def begin(without: Callable[[str], None] | None = None) -> Page:
     st.session_state[LEFT_OUT], st.session_state[f"{LEFT_OUT}_place"] = {}, None
     if st.query_params.get("lang", code)[:2].lower() != code:
         left_out("lang")
+    left_out(ELSEWHERE)
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
     try:

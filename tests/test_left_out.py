@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES = {
+    "situation": {"path": "awful"},
     "alerts": {"level": "awful,high", "status": "nope", "verdict": "x", "after": "50~zz", "range": "99y", "new": "then"},
     "auditing": {"page": "0", "until": "12", "lang": "xx"},
     "assets": {"after": "zz"},
