@@ -18,7 +18,7 @@ import streamlit as st
 
 from dashboards import choosing, kit
 from dashboards.access.sessions import access
-from dashboards.access.visitor import demand, may, visitor
+from dashboards.access.visitor import demand, lacking, visitor
 from dashboards.opening import opened
 from dashboards.serve import OPERATOR, RECEIVERS, REGIMES, RULES
 from detectors import disabling, lifecycle, suppressing
@@ -147,16 +147,16 @@ def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str
 def bar(page: Page, rows: Sequence[Row]) -> None:
     """The buttons for these alerts, a row each way of going on; what cannot be done to all of them is out of reach."""
     seen = {str(row["id"]): int(row["revision"]) for row in rows}
-    allowed = may("decide")
-    can = {action: allowed and bool(rows) and all(row["status"] in statuses for row in rows) for action, statuses in FROM.items()}
+    why = lacking("decide", page.language)
+    can = {action: why is None and bool(rows) and all(row["status"] in statuses for row in rows) for action, statuses in FROM.items()}
 
     def button(action: str, primary: bool = False, shortcut: str | None = None) -> None:
         kind = "primary" if primary and can[action] else "secondary"
         words = page.say(f"decide.{action}")
-        st.button(words, key=f"do_{action}", type=kind, disabled=not can[action], shortcut=shortcut, on_click=_decided, args=(seen, action))
+        st.button(words, key=f"do_{action}", type=kind, disabled=not can[action], help=why, shortcut=shortcut, on_click=_decided, args=(seen, action))
 
     def form(action: str) -> Any:
-        return st.popover(page.say(f"decide.{action}_more"), disabled=not can[action], key=opened_as(action))
+        return st.popover(page.say(f"decide.{action}_more"), disabled=not can[action], help=why, key=opened_as(action))
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decisions"):
         button("acknowledge", primary=True, shortcut="A")

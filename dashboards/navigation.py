@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 VIEWS: Final = Path(__file__).parent / "views"
+ELSEWHERE: Final = "path"  # in the address of the first page: what was asked for and is no page
 
 
 class Place(NamedTuple):

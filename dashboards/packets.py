@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import evidence, kit
-from dashboards.access.visitor import demand, may, token
+from dashboards.access.visitor import demand, lacking, may, token
 from dashboards.dissecting import READING, activity, content, one, values_of
 from dashboards.evidence import Taken, unkept
 from dashboards.opening import opened
@@ -89,9 +89,9 @@ def download(page: Page, alert: Row, known: Sequence[tuple[Kept, list[Taken]]]) 
     there = any(held.there for held, _ in known)
     name = f"{alert['id'][:12]}.pcapng"
     make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language, token()) if there else b""
-    words = page.say("packets.download")
+    words, why = page.say("packets.download"), lacking("packets", page.language)
     st.download_button(
-        words, make, name, "application/x-pcapng", key="evidence", icon=":material/download:", on_click="ignore", disabled=not there, shortcut="E"
+        words, make, name, "application/x-pcapng", key="evidence", icon=":material/download:", on_click="ignore", disabled=not there, help=why, shortcut="E"
     )
 
 

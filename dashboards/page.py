@@ -15,6 +15,7 @@ import streamlit as st
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
 from dashboards.keeping import kept
+from dashboards.navigation import ELSEWHERE
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
@@ -100,10 +101,13 @@ def forget(*names: str, place: str = "") -> None:
         st.session_state.setdefault("kept", {}).pop(f"{place}.{name}" if place else name, None)
 
 
-def left_out(*names: str) -> None:
-    """Say, beneath the line at the top, that what the address has under these names is not there, and that the page is drawn without it."""
+def left_out(*names: str, **parts: str) -> None:
+    """Say, beneath the line at the top, that what the address has under these names is not there, and that the page is drawn without it.
+
+    `parts`: of a value that is a list, what is not there; the rest of it holds.
+    """
     told: dict[str, str] = st.session_state.setdefault(LEFT_OUT, {})
-    told |= {name: st.query_params[name][:SHORT] for name in names if name in st.query_params}
+    told |= {name: value[:SHORT] for name, value in ({name: st.query_params[name] for name in names if name in st.query_params} | parts).items()}
     place = st.session_state.get(f"{LEFT_OUT}_place")
     if told and place is not None:
         place.text(say("dashboard.line.left_out", language(), what=", ".join(f"{name}={value}" for name, value in told.items())))  # as text: it is a stranger's
@@ -189,6 +193,7 @@ def begin(without: Callable[[str], None] | None = None) -> Page:
     st.session_state[LEFT_OUT], st.session_state[f"{LEFT_OUT}_place"] = {}, None
     if st.query_params.get("lang", code)[:2].lower() != code:
         left_out("lang")
+    left_out(ELSEWHERE)
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
     try:

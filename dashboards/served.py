@@ -44,15 +44,16 @@ async def _tell() -> None:
         os.write(int(place), f"{line}\n".encode())
 
 
+ROUTES: Final = [*login.ROUTES, *oidc.ROUTES, *api.ROUTES, *measures.ROUTES]
 # A page elsewhere may point a name of its own at this address and then read what is answered here: only who asks for a known name is answered.
 app = App(
     HERE / "app.py",
     lifespan=ready,
-    routes=[*login.ROUTES, *oidc.ROUTES, *api.ROUTES, *measures.ROUTES],
+    routes=ROUTES,
     middleware=[
         Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False),
         Middleware(Gate),
-        Middleware(Shell),
+        Middleware(Shell, others={"/api", *(route.path for route in ROUTES)}),
         Middleware(Scripts),
     ],
 )

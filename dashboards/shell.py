@@ -5,17 +5,21 @@ complains of that. Our pages stand beside each other, so the server is where an 
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from streamlit.file_util import get_static_dir
 
-from dashboards.navigation import places
+from dashboards.navigation import ELSEWHERE, places
 from records.wording import say
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 TOLD: Final = '<script>window.__streamlit = { BACKEND_BASE_URL: new URL(".", location.href).href }</script>'
@@ -25,20 +29,30 @@ _KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 _PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places())))
 # Pages by the names that people read on the way to them, where their addresses are others: /activity, /rules.
 _NAMED: Final = {f"/{say(f'dashboard.page.{place.address}', 'en').lower()}": place.address for place in places() if place.place}
+_WORD: Final = re.compile(r"/[^/.]+")  # where a page could stand; files, and what Streamlit keeps to itself, do not
 
 
 class Shell:
-    """ASGI middleware: answers with that page at the address of each page; all else is for the application."""
+    """ASGI middleware: answers with that page at the address of each page, and leads on from where none is; all else is for the application.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    `others`: where something else of ours answers.
+    """
+
+    def __init__(self, app: ASGIApp, others: Collection[str]) -> None:
+        self._app, self._others = app, others
 
     async def __call__(self, scope: Scope, receive: Receive, reply: Send) -> None:
         """Answer, lead on, or pass on."""
         if scope["type"] == "http" and scope["path"] not in _PATHS and (address := _NAMED.get(scope["path"].lower())):
             query = scope["query_string"].decode("latin-1")
             await RedirectResponse(f"{address}?{query}" if query else address, 303)(scope, receive, reply)
-        elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in _PATHS:
+        elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] in self._others:
+            await self._app(scope, receive, reply)
+        elif scope["path"] not in _PATHS and _WORD.fullmatch(scope["path"]):  # Streamlit would draw the first page, and say so in English
+            query = scope["query_string"].decode("latin-1")
+            asked = f"{ELSEWHERE}={quote(scope['path'][1:], safe='')}"
+            await RedirectResponse(f"./?{query}&{asked}" if query else f"./?{asked}", 303)(scope, receive, reply)
+        elif scope["path"] not in _PATHS:
             await self._app(scope, receive, reply)
         elif "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             await Response(_PACKED, headers={**_KEPT, "Content-Encoding": "gzip"}, media_type="text/html")(scope, receive, reply)

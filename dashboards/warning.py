@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, kit
-from dashboards.access.visitor import may
+from dashboards.access.visitor import lacking
 from dashboards.deciding import name, plain, refusing, step, warn
 from dashboards.opening import opened
 from dashboards.paper import paper
@@ -98,7 +98,8 @@ def go_on(page: Page, found: list[Row], titles: Mapping[str, Text]) -> None:
         if action := ACTIONS.get(row["status"]):
             st.text_input(page.say("duties.step_note"), key=_note_of(chosen, action), max_chars=LONGEST)
             words = say(f"warning.step.{warned.ACTIONS[action]}", page.language)
-            st.button(words, key="warning_step", type="primary", disabled=not may("decide"), on_click=_stepped, args=(chosen, action))
+            why = lacking("decide", page.language)
+            st.button(words, key="warning_step", type="primary", disabled=bool(why), help=why, on_click=_stepped, args=(chosen, action))
         told = warnpage.document(page.store, row, os.environ.get(UNIT, ""), os.environ.get(ZONE) or "UTC")
         if not told["unit"]:
             st.caption(plain(say("warning.nameless", page.language)))
@@ -142,7 +143,8 @@ def issue(page: Page) -> None:
         st.radio(words, list(colours), index=None, format_func=colours.__getitem__, key=f"warn_colour_{alert}", horizontal=True)
         st.text_area(page.say("duties.issue_to"), key=f"warn_to_{alert}", height=68)
         st.text_input(page.say("duties.issue_reason"), key=f"warn_reason_{alert}", max_chars=LONGEST)
-        st.button(page.say("duties.issue"), key="warn", type="primary", disabled=not may("decide"), on_click=_issued, args=(alert, page.language))
+        why = lacking("decide", page.language)
+        st.button(page.say("duties.issue"), key="warn", type="primary", disabled=bool(why), help=why, on_click=_issued, args=(alert, page.language))
 
 
 def _issued(alert: str, language: str) -> None:

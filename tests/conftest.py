@@ -131,3 +131,23 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def elasticsearch() -> Iterator[Elasticsearch]:
     with node() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of a plant with a story in it (`waterworks`), only to be read."""
+    from tests.browser import waterworks
+
+    where = tmp_path_factory.mktemp("full") / "store"
+    waterworks.fill(where)
+    return where
+
+
+@pytest.fixture(scope="session")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two minutes of it, only to be read."""
+    from tests.browser import waterworks
+
+    where = tmp_path_factory.mktemp("little") / "store"
+    waterworks.fill_little(where)
+    return where

@@ -567,6 +567,9 @@ def test_each_action_asks_for_its_right(role: str, tmp_path: Path, monkeypatch: 
     for right, act in tries.items():
         with nullcontext() if right in ROLES[role] else pytest.raises(DeniedError):
             act()
+        why = visitor.lacking(right, "en")
+        assert (why is None) == (right in ROLES[role])
+        assert why is None or why.endswith("Who may: analyst, engineer, administrator.")
     done = [each["action"] for each in lines("audit", "--store", tmp_path / "store")]
     assert done == (["acknowledge", "suppress"] if "decide" in ROLES[role] else [])
     store.close()

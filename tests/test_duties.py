@@ -798,7 +798,9 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     assert "E-ISAC" in seen, "somebody of an agency sees through its eyes alone"
     assert {"en": "First report", "zh": "初次报告"}[language] not in seen
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("sun", "regulator"))
-    assert opened("duties", where, monkeypatch, lang=language).button(key="duty_fill").disabled
+    button = opened("duties", where, monkeypatch, lang=language).button(key="duty_fill")
+    assert button.disabled
+    assert say("role.analyst", language) in button.help, "and it says who may"
     with pytest.raises(DeniedError):
         deciding.fill(store, due, {"data": "none"}, "sun")
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("wall", "screen"))

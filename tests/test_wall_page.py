@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("wall") / "store"
-    waterworks.fill(where)
-    return where
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_says_what_the_page_says(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     on_wall = drawn(opened("situation", full, monkeypatch, lang=language, view="wall"), "wall")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboards.access.gate import DeniedError
+from dashboards.access.roles import ROLES
 from dashboards.access.sessions import ANYBODY, COOKIE, access
+from records.wording import say
 
 if TYPE_CHECKING:
     from dashboards.access.sessions import Visitor
 
-__all__ = ["DeniedError", "demand", "may", "token", "visitor"]
+__all__ = ["DeniedError", "demand", "lacking", "may", "token", "visitor"]
 
 
 def token() -> str:
@@ -34,6 +36,17 @@ def may(right: str) -> bool:
     """Whether whoever looks has this right."""
     seen = visitor()
     return seen is not None and seen.may(right)
+
+
+def lacking(right: str, language: str) -> str | None:
+    """What is said where something is out of reach for want of this right: which roles have it. None for whoever may."""
+    seen = visitor()
+    if seen is None:
+        return say("error.access.ended", language)
+    if seen.may(right):
+        return None
+    roles = say("access.comma", language).join(say(f"role.{role}", language) for role, rights in ROLES.items() if right in rights)
+    return say("access.lacking", language, role=say(f"role.{seen.role}", language), right=say(f"right.{right}", language), roles=roles)
 
 
 def demand(right: str, known_by: str | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, deciding, kit, owing, queries
-from dashboards.access.visitor import may
+from dashboards.access.visitor import lacking
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
 from dashboards.packets import ahead, download, packets
@@ -35,7 +35,8 @@ def show(page: Page) -> None:
             st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet", "node"}})
         neighbours(page, identity)
         st.space("stretch")
-        if found and st.button(page.say("alert.suppress"), key="suppress", disabled=not may("suppress")):
+        why = lacking("suppress", page.language)
+        if found and st.button(page.say("alert.suppress"), key="suppress", disabled=bool(why), help=why):
             st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
         if found:
             download(page, found.alert, known)

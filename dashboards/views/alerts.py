@@ -122,10 +122,10 @@ def narrowed(page: Page, visited: int) -> Filters | None:
         forget("after", place=PLACE)
 
     st.session_state["search"] = st.query_params.get("q", "")
-    asked = [level for level in st.query_params.get("level", "").split(",") if level]
+    asked = list(dict.fromkeys(level for level in st.query_params.get("level", "").split(",") if level))
     st.session_state["levels"] = [level for level in asked if level in LEVELS]
-    if len(st.session_state["levels"]) < len(asked):
-        left_out("level")
+    if unknown := [level for level in asked if level not in LEVELS]:
+        left_out(level=",".join(unknown))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
         st.text_input(page.say("list.search"), key="search", placeholder=page.say("list.placeholder"), label_visibility="collapsed", on_change=typed, width=330)
         words = {level: f"{GLYPHS[level]} {page.say(f'severity.{level}')}" for level in LEVELS}

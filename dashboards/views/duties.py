@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, kit
-from dashboards.access.visitor import demand, may, visitor
+from dashboards.access.visitor import demand, lacking, may, visitor
 from dashboards.deciding import fill, grade, name, open_year, operator, person, plain, refused, refusing, regimes, supplement
 from dashboards.formpage import preview, signed
 from dashboards.opening import opened
@@ -172,7 +172,8 @@ def decide_level(page: Page, alerts: list[str]) -> None:
         for text in found.lost(code, "", operator(), regimes(), page.language):
             st.caption(plain(text))
         st.text_input(page.say("duties.decide_note"), key=f"grade_note_{alert}", max_chars=LONGEST)
-        st.button(page.say("duties.decide"), key="grade", type="primary", disabled=not may("decide"), on_click=_graded, args=(alert,))
+        why = lacking("decide", page.language)
+        st.button(page.say("duties.decide"), key="grade", type="primary", disabled=bool(why), help=why, on_click=_graded, args=(alert,))
 
 
 def empty_year(page: Page, now: int) -> None:
@@ -183,7 +184,8 @@ def empty_year(page: Page, now: int) -> None:
     rows = [[getattr(duty.title, page.language), str(year), page.say("duties.empty_year"), duty.basis(page.language)] for duty, year in missing]
     head = [page.say(f"duties.{name}") for name in ("duty", "year", "status", "basis")]
     kit.draw("table", {"title": page.say("duties.years"), "note": page.say("duties.years_note"), "head": head, "rows": rows, "empty": ""}, "years")
-    st.button(page.say("duties.open_year"), key="duty_year", disabled=not may("decide"), on_click=_year_opened)
+    why = lacking("decide", page.language)
+    st.button(page.say("duties.open_year"), key="duty_year", disabled=bool(why), help=why, on_click=_year_opened)
 
 
 def _year_opened() -> None:
@@ -242,7 +244,8 @@ def fill_in(page: Page, due: Due, told: dict[str, str], proposed: dict[str, str]
         if proposed:
             titles = {each.id: getattr(each.title, page.language) for each in fields}
             st.multiselect(page.say("duties.accept"), list(proposed), format_func=titles.__getitem__, key=_accepting(due), placeholder="–")
-        st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys, proposed))
+        why = lacking("decide", page.language)
+        st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=bool(why), help=why, on_click=_filled, args=(due, told, keys, proposed))
 
 
 def _accepting(due: Due) -> str:

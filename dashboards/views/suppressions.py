@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, deciding, kit
-from dashboards.access.visitor import may
+from dashboards.access.visitor import lacking
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.opening import opened
 from dashboards.page import Page, begin
@@ -70,7 +70,8 @@ def ending(page: Page, in_force: list[Suppression]) -> None:
         with st.popover(page.say("suppressions.revoke_more"), key=deciding.opened_as("revoke")):
             chosen = st.selectbox(page.say("suppressions.which"), list(revisions), format_func=lambda code: f"{code[:12]} {revisions[code].reason}"[:80])
             st.text_area(page.say("decide.note_of"), key="revoke_note")
-            st.button(page.say("suppressions.revoke"), key="do_revoke", type="primary", disabled=not may("suppress"), on_click=end, args=(revisions[chosen],))
+            why = lacking("suppress", page.language)
+            st.button(page.say("suppressions.revoke"), key="do_revoke", type="primary", disabled=bool(why), help=why, on_click=end, args=(revisions[chosen],))
         st.space("stretch")
         person(page)
 
