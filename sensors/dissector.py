@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Timer
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from records import scratch
 from sensors.pcapng import Writer
@@ -69,8 +69,9 @@ class Dissector:
         environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "WIRESHARK_CONFIG_DIR", "WIRESHARK_DATA_DIR_USER"), folder)
         command = [sys.executable, "-P", str(PROGRAM), mode, str(self._file), tshark, str(limits.seconds), str(limits.mebibytes)]
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours, and the file's name
-            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=self.told, stderr=subprocess.DEVNULL, start_new_session=True
+            command, bufsize=0, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=self.told, stderr=subprocess.DEVNULL, start_new_session=True
         )
+        self._said = cast("BinaryIO", self._process.stdin)
 
     def waits(self) -> bool:
         """Is it still there?"""
@@ -84,7 +85,7 @@ class Dissector:
                 writer.add(packet, SHOWN if place in shown else "")
         until = time.monotonic() + self._limits.seconds
         with suppress(BrokenPipeError):  # it is gone: that is seen below
-            os.write(self._process.stdin.fileno() if self._process.stdin else -1, b"\n")
+            self._said.write(b"\n")
         ended = None
         try:
             while ended is None and time.monotonic() < until:
@@ -107,8 +108,7 @@ class Dissector:
             with suppress(ProcessLookupError):  # it is not reaped yet, so its number is nobody else's
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
+        self._said.close()
 
 
 class Waiting:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 LOOK_S: Final = 0.2  # between looks at whether it is stopped
+SELDOM: Final = (50_000, 20, 20)  # a compiler makes much that stays: to look it all through as often as Python would takes a tenth of the time
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
 _SECTION: Final = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
@@ -65,6 +66,7 @@ def _begin() -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     tie()
+    gc.set_threshold(*SELDOM)
 
 
 @contextmanager
