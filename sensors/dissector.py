@@ -68,9 +68,14 @@ class Dissector:
         environment = {"PATH": path, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "WIRESHARK_CONFIG_DIR", "WIRESHARK_DATA_DIR_USER"), folder)
         command = [sys.executable, "-P", str(PROGRAM), mode, str(self._file), tshark, str(limits.seconds), str(limits.mebibytes)]
-        self._process = subprocess.Popen(  # noqa: S603 - the command is ours, and the file's name
-            command, bufsize=0, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=self.told, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours, and the file's name
+                command, bufsize=0, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=self.told, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError:
+            self.told.close()
+            self._folder.cleanup()
+            raise
         self._said = cast("BinaryIO", self._process.stdin)
 
     def waits(self) -> bool:
