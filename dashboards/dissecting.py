@@ -41,6 +41,7 @@ MOST_FIELDS: Final = 3_000  # of one packet
 AT_ONCE: Final = BoundedSemaphore(2)  # packets that are read in full at the same time, whoever looks
 REMEMBERED: Final = 200  # packets
 REMEMBERED_S: Final = 600.0
+PASSING: Final = frozenset(("missing", "slow", "failed", "room"))  # problems that may be over the next time
 SOON_S: Final = 1.0  # the page is there; whoever reads it looks at another packet no sooner
 LONGEST: Final = 100  # letters of where a field stands in its tree
 FRAME: Final = "frame"  # what tshark tells of the slice that it was given, which is no capture
@@ -101,12 +102,18 @@ class Reading:
     def _read(self, key: bytes, told: Future[Dissected], near: Sequence[Taken], there: int) -> None:
         try:
             with AT_ONCE:
-                told.set_result(trees([(each.number, each.packet) for each in near], limits(), there, 1))
+                found = trees([(each.number, each.packet) for each in near], limits(), there, 1)
+            if found.problem in PASSING:
+                self._forget(key)
+            told.set_result(found)
         except BaseException as error:  # whoever waits for it raises it; whoever comes then tries again
-            with self._lock:
-                self._known.pop(key, None)
+            self._forget(key)
             told.set_exception(error)
         expect()
+
+    def _forget(self, key: bytes) -> None:
+        with self._lock:
+            self._known.pop(key, None)
 
 
 READING: Final = Reading()

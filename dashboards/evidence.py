@@ -6,7 +6,7 @@ The same for the command line and the pages.
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -142,14 +142,17 @@ def as_capture(near: Sequence[Taken]) -> Generator[Source]:
     """Packets as a capture of their own."""
     from sensors.sources.pcap import find, open_capture
 
-    with tempfile.NamedTemporaryFile(prefix=scratch.prefix("slice"), suffix=".pcapng") as file:
-        writer = Writer(file)
-        for each in near:
-            writer.add(each.packet)
-        file.flush()
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(tempfile.NamedTemporaryFile(prefix=scratch.prefix("slice"), suffix=".pcapng"))
+            writer = Writer(file)
+            for each in near:
+                writer.add(each.packet)
+            file.flush()
+        except OSError as error:
+            raise UsageError("evidence.room", folder=tempfile.gettempdir(), reason=error.strerror or str(error)) from error
         (capture,) = find([file.name])
-        with closing(open_capture(capture)) as source:
-            yield source
+        yield opened.enter_context(closing(open_capture(capture)))
 
 
 def operations(near: Sequence[Taken], file: str) -> list[Row]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from contextlib import suppress
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -103,16 +102,24 @@ def packets(page: Page, found: Detail, known: list[tuple[Kept, list[Taken]]]) ->
         demand("packets")
         held, taken = known.pop() if known else _shown(str(alert["id"]))
     except BalefireError as problem:
-        kit.draw("unseen", {"title": page.say("packets.title"), "note": "", "rows": [("!", problem.text(page.language))]}, "packets_error")
+        unseen(page, problem)
         return
     gone(page, held)
     if not taken:
         named(page, found)
         return
-    place = choose(page, held, taken)
-    with st.spinner(page.say("packets.reading")):
-        done = understood(taken)[taken[place].file, taken[place].number][1]
-        one(page, found, taken, place, done)
+    try:
+        place = choose(page, held, taken)
+        with st.spinner(page.say("packets.reading")):
+            done = understood(taken)[taken[place].file, taken[place].number][1]
+            one(page, found, taken, place, done)
+    except BalefireError as problem:
+        unseen(page, problem)
+
+
+def unseen(page: Page, problem: BalefireError) -> None:
+    """Why there are no packets to see."""
+    kit.draw("unseen", {"title": page.say("packets.title"), "note": "", "rows": [("!", problem.text(page.language))]}, "packets_error")
 
 
 def gone(page: Page, held: Kept) -> None:
@@ -236,11 +243,9 @@ def _sides(near: Sequence[Taken]) -> Iterator[tuple[str, str, str]]:
 
 def _end(hosts: Any, host: int, port: int, mac: int) -> str:
     """One side of a packet: its address and port, or its MAC address."""
-    from sensors.activities import mac_text
+    from sensors.activities import address_text, mac_text
 
     if host < 0:
         return mac_text(mac) or "–"
-    row = hosts[host]
-    value = sum(int(row[part]) << shift for part, shift in zip("abcd", (96, 64, 32, 0), strict=True))
-    address = str(IPv4Address(value & 0xFFFFFFFF) if int(row["family"]) == 4 else IPv6Address(value))
+    address = address_text(hosts[host])
     return address if port < 0 else f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -19,6 +19,7 @@ from dashboards.opening import look
 from dashboards.scripts import Scripts
 from dashboards.serve import HERE, HOSTS, READY
 from dashboards.shell import Shell
+from sensors.dissector import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -34,6 +35,7 @@ async def ready(_: App) -> AsyncGenerator[dict[str, Any]]:
         tasks.start_soon(partial(anyio.to_thread.run_sync, look, abandon_on_cancel=True))
         yield {}
         tasks.cancel_scope.cancel()
+    WAITING.dismiss()  # here, for who is told to end by a signal does nothing at its exit
 
 
 async def _tell() -> None:

@@ -29,7 +29,8 @@ _KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 _PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places())))
 # Pages by the names that people read on the way to them, where their addresses are others: /activity, /rules.
 _NAMED: Final = {f"/{say(f'dashboard.page.{place.address}', 'en').lower()}": place.address for place in places() if place.place}
-_WORD: Final = re.compile(r"/[^/.]+")  # where a page could stand; files, and what Streamlit keeps to itself, do not
+# Where a page could stand, or what one might look for beneath a page; files, and what Streamlit keeps to itself, do not.
+_PAGE: Final = re.compile(rf"/[^/.]+|/(?:{'|'.join(re.escape(path[1:]) for path in (*sorted(_PATHS), *_NAMED) if path != '/')})/[^.]*")
 
 
 class Shell:
@@ -48,10 +49,11 @@ class Shell:
             await RedirectResponse(f"{address}?{query}" if query else address, 303)(scope, receive, reply)
         elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] in self._others:
             await self._app(scope, receive, reply)
-        elif scope["path"] not in _PATHS and _WORD.fullmatch(scope["path"]):  # Streamlit would draw the first page, and say so in English
+        elif scope["path"] not in _PATHS and _PAGE.fullmatch(scope["path"]):  # Streamlit would draw the first page, and say so in English
             query = scope["query_string"].decode("latin-1")
             asked = f"{ELSEWHERE}={quote(scope['path'][1:], safe='')}"
-            await RedirectResponse(f"./?{query}&{asked}" if query else f"./?{asked}", 303)(scope, receive, reply)
+            first = "../" * (scope["path"].count("/") - 1) or "./"
+            await RedirectResponse(f"{first}?{query}&{asked}" if query else f"{first}?{asked}", 303)(scope, receive, reply)
         elif scope["path"] not in _PATHS:
             await self._app(scope, receive, reply)
         elif "gzip" in Headers(scope=scope).get("accept-encoding", ""):

@@ -44,7 +44,7 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dissected:
-    """What tshark said. `problem` is why it said nothing, or not all: missing, slow, failed, cut (`evidence.problem.*` of the catalogue).
+    """What tshark said. `problem` is why it said nothing, or not all: missing, slow, failed, room, cut (`evidence.problem.*` of the catalogue).
 
     `packets` are trees (`fields`: nodes of name, label, show, position, size, raw, hidden, fields) or protocols, in order. A position is None where the
     octets are not those of the captured packet: they were put together from several, or decompressed.
@@ -155,10 +155,12 @@ def _run(mode: str, packets: Sequence[Packet], limits: Limits, shown: range = ra
     tshark = available()
     if tshark is None:
         return Dissected(problem="missing")
-    dissector = (WAITING.take(limits) if mode == TREES else None) or Dissector(mode, tshark, limits)
-    with closing(dissector):
-        ended = dissector.read(packets, shown)
-        return _read(dissector.told, ended)
+    try:
+        with closing((WAITING.take(limits) if mode == TREES else None) or Dissector(mode, tshark, limits)) as dissector:
+            ended = dissector.read(packets, shown)
+            return _read(dissector.told, ended)
+    except OSError:  # no room for its files, or no memory for it
+        return Dissected(problem="room")
 
 
 def _read(told: IO[bytes], ended: bool) -> Dissected:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -163,6 +164,33 @@ def test_a_packet_is_read_in_full_once_whoever_looks(monkeypatch: pytest.MonkeyP
     for several in (near[:1], near[1:], near):
         reading.begin(several, 0).result()
     assert len(read) == 6, "the oldest is forgotten"
+
+    def hindered(near: Sequence[tuple[int, Packet]], _limits: Limits, _first: int, _count: int) -> Dissected:
+        read.append(([number for number, _ in near], -1))
+        return Dissected(problem="slow")
+
+    monkeypatch.setattr(dissecting, "trees", hindered)
+    assert [dissecting.Reading().begin(near, 0).result().problem] == ["slow"]
+    reading = dissecting.Reading()
+    assert [reading.begin(near, 0).result().problem for _ in range(2)] == ["slow"] * 2
+    assert len(read) == 9, "what a busy moment kept it from is tried again"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_nothing_can_be_written_the_rest_of_the_page_stands(demo: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    packets.understood.clear()
+    monkeypatch.setattr(tempfile, "tempdir", str(demo / "none"))
+    page = opened("alert", demo, monkeypatch, lang=language, id=alert(demo, WROTE)["id"])
+    assert not page.exception
+    ((_, told),) = drawn(page, "unseen")["rows"]
+    assert told == say("error.evidence.room", language, folder=demo / "none", reason="No such file or directory")
+    assert drawn(page, "waterfall")
+
+
+def test_who_has_no_address_is_told_by_the_one_of_its_card() -> None:
+    octets = bytes.fromhex("ffffffffffff 02ba1e010066 0806 0001 0800 0604 0001 02ba1e010066 0a140142 000000000000 0a14010b").ljust(60, b"\0")
+    (told,) = packets.understood([Taken("x.pcap", 1, Packet(10**18, 60, octets, Interface("", 1, 65535)))]).values()
+    assert told[0][:2] == ("02:ba:1e:01:00:66", "ff:ff:ff:ff:ff:ff")
 
 
 def test_a_packet_of_many_fields_is_cut_and_says_so() -> None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from records.errors import InputError
 from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Packet, read
 from sensors.sources.filters import Program
-from sensors.sources.packetsocket import BLOCK
+from sensors.sources.packetsocket import BLOCK, Ring
 from sensors.sources.ring import USER, Rings
 from sensors.sources.shares import PART, join
 from tests.require import need
@@ -142,6 +143,11 @@ def test_a_block_is_given_back_once_by_whoever_goes_on() -> None:
     """The one before was killed between the two: having told what it read, with the block given back or not; by then other packets may be in it."""
     need("netns", os.geteuid() == 0, "listening needs root")
     rings = Rings(["lo"], Program("udp dst port 50999"), 2 * BLOCK)
+    rings.cursors.left, rings.cursors.time = 1, 500
+    assert rings.settled() == 500, "what time it is is not told past packets that wait"
+    rings.cursors.left = 0
+    with pytest.raises(InputError, match="lo"):
+        Ring("lo", None, 0, 0, linktype=101)  # it has come back as something else
     status = rings.memory[8:9]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
 
@@ -181,6 +187,10 @@ def test_an_interface_that_vanishes_and_returns_is_shared_again(tmp_path: Path) 
         said(process, "gone", "in0")
         wire.appear()
         said(process, "back", "in0")
+        index = wire.index()
+        wire.vanish()
+        wire.appear(index=index)  # sooner than anybody looks, with the number that it had
+        assert b"gone" in said(process, "back", "in0")
         assert len(readers(process)) == 2
         wire.send(DEMO)
         packets, counted = told(process, file)

@@ -190,9 +190,16 @@ def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tm
         wire.vanish()  # and however long the listener stood still
         os.kill(listener, signal.SIGCONT)
         said(process, "in0", "is gone")
+        wire.appear()
+        said(process, "in0", "is back")
+        index = wire.index()
+        wire.vanish()
+        wire.appear(index=index)  # sooner than anybody looks, with the number that it had
+        assert b"is gone" in said(process, "in0", "is back")
+        wire.send(capture)
         status, summary, rest = ended(process)
     assert status == 0, rest
-    assert summary["packets"] == len(talk.packets) + len(many.packets)
+    assert summary["packets"] == 2 * len(talk.packets) + len(many.packets)
 
 
 def test_an_interface_that_is_down_or_has_no_link_is_said_and_counted(tmp_path: Path) -> None:

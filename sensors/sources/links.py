@@ -14,9 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-SIOCGIFFLAGS, SIOCGIFINDEX = 0x8913, 0x8933
+SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX = 0x8913, 0x8927, 0x8933
 LONGEST: Final = 15  # octets of a name
 UP, RUNNING = 1, 0x40
 LINKED, DOWN, UNLINKED, GONE = "up", "down", "unlinked", "gone"
@@ -43,6 +43,12 @@ def index_now(name: str) -> int:
     """The number of an interface; 0 where there is none of this name."""
     told = _asked(name, SIOCGIFINDEX)
     return int(struct.unpack_from("=i", told)[0]) if told else 0
+
+
+def kind_now(name: str) -> int | None:
+    """The kind of an interface (ARPHRD_ETHER …); None where there is none of this name."""
+    told = _asked(name, SIOCGIFHWADDR)
+    return int(struct.unpack_from("=H", told)[0]) if told else None
 
 
 def state(name: str) -> str:
@@ -75,7 +81,9 @@ class Links:
                 said.append({"up": name})
         return said
 
-    def dark(self) -> list[int]:
-        """For how long (nanoseconds) since this was asked last each could bring nothing, as the last look found it."""
+    def dark(self, deaf: Collection[int]) -> list[int]:
+        """For how long (nanoseconds) since this was asked last each could bring nothing, as the last look found it. `deaf`: numbers of those that nobody
+        listened to.
+        """
         before, self._asked = self._asked, time.monotonic_ns()
-        return [0 if each == LINKED else self._asked - before for each in self._states]
+        return [0 if each == LINKED and number not in deaf else self._asked - before for number, each in enumerate(self._states)]

@@ -11,13 +11,12 @@ import mmap
 import os
 import socket
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import BalefireError, InputError
 from sensors.sources import cards
 from sensors.sources.filters import NOTHING
-from sensors.sources.links import index_now
+from sensors.sources.links import index_now, kind_now
 
 if TYPE_CHECKING:
     from sensors.sources.filters import Program
@@ -40,14 +39,14 @@ ARPHRD: Final = {1: 1, 772: 1, 65534: 101}  # kinds of interfaces: Ethernet, loo
 
 
 class Ring:
-    """One interface. `group`: of the sockets that share what comes, -1 for a new one; None where there is but this. Raises InputError where it cannot be
-    listened to.
+    """One interface. `group`: of the sockets that share what comes, -1 for a new one; None where there is but this. `linktype`: that it has to have. Raises
+    InputError where it cannot be listened to.
     """
 
-    def __init__(self, name: str, program: Program | None, memory: int, octets: int, group: int | None = None) -> None:
+    def __init__(self, name: str, program: Program | None, memory: int, octets: int, group: int | None = None, linktype: int | None = None) -> None:
         self.name, self.group = name, group
         self.index = index_of(name)
-        self.linktype = _linktype(name)
+        self.linktype = _linktype(name, linktype)
         self.stamps = cards.stamps(name, turn_on=True)
         self._looks = self.seen = self.dropped = 0  # packets that came, and those of them that the kernel had no room for
         try:
@@ -96,7 +95,7 @@ class Ring:
         self._looks += 1
         if self.stamps.how == cards.NONE and self._looks % RARELY:  # what cannot stamp hardly ever learns it
             return False
-        if index_now(self.name) != self.index:  # it is gone, and its card with it
+        if not self.holds(index_now(self.name)):  # it is gone, and its card with it
             return False
         before, now = self.stamps.how == cards.CARD, cards.stamps(self.name)
         if before == (now.how == cards.CARD) or (not before and abs(now.apart) > cards.MOST_APART // 2):
@@ -104,6 +103,10 @@ class Ring:
         self.stamps = now
         self.socket.setsockopt(SOL_PACKET, STAMPED_BY, 0 if before else cards.BY_CARD)
         return True
+
+    def holds(self, index: int) -> bool:
+        """Is it what has this number now? One that was gone for a moment may have it again: a socket stays without it."""
+        return index == self.index and bool(self.socket.getsockname()[0])
 
     def forget_error(self) -> None:
         """An interface that went down says so once."""
@@ -133,13 +136,20 @@ def _join(opened: socket.socket, group: int) -> int:
 def index_of(name: str) -> int:
     """Its number. Raises InputError where there is no such interface."""
     if not (index := index_now(name)):
-        raise InputError("live.missing", interface=name, known=", ".join(sorted(each for _, each in socket.if_nameindex())))
+        raise missing(name)
     return index
 
 
-def _linktype(name: str) -> int:
-    kind = int((Path("/sys/class/net") / name / "type").read_text())
-    if kind not in ARPHRD:
+def missing(name: str) -> InputError:
+    """There is no such interface; which there are."""
+    return InputError("live.missing", interface=name, known=", ".join(sorted(each for _, each in socket.if_nameindex())))
+
+
+def _linktype(name: str, wanted: int | None) -> int:
+    kind = kind_now(name)
+    if kind is None:
+        raise missing(name)
+    if kind not in ARPHRD or wanted not in (None, ARPHRD[kind]):
         raise InputError("live.linktype", interface=name, kind=kind)
     return ARPHRD[kind]
 

@@ -128,6 +128,8 @@ class Rings:
         self._stepping = Stepping() if fellows is None else None
         self._stamped: set[int] = set()  # whose card gave times before the interface was gone
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
+        self._deaf: set[int] = set()  # whose interface was found gone since that was asked last
+        self.interfaces: tuple[Interface, ...] = ()
         self.rings: list[Ring | None] = [None] * len(names)
         self.rings = [self._ring(number) for number in range(len(names))]
         self.interfaces = tuple(Interface(ring.name, ring.linktype, WIDEST) for ring in self.rings if ring)
@@ -141,7 +143,8 @@ class Rings:
             index = index_of(name)
             others = [other.rings[number] for other in self._fellows]
             group = next((ring.group for ring in others if ring is not None and ring.index == index), -1)
-        return Ring(name, self._program, self._place + number * self._octets, self._octets, group)
+        linktype = self.interfaces[number].linktype if self.interfaces else None  # its packets are told by that
+        return Ring(name, self._program, self._place + number * self._octets, self._octets, group, linktype)
 
     def take(self, last: bool = False) -> memoryview:
         """Packets as blocks of a pcapng, as many as come at once; none where there are none, or where an older one may still lie with the kernel."""
@@ -205,7 +208,7 @@ class Rings:
 
     def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, what the kernel dropped and how long none could come, as blocks of a pcapng."""
-        return self._statistics.at(self.settled(last), zip(self._of["packets"].tolist(), self.dropped(), self.links.dark(), strict=True))
+        return self._statistics.at(self.settled(last), zip(self._of["packets"].tolist(), self.dropped(), self.links.dark(self.deaf()), strict=True))
 
     def dropped(self) -> list[int]:
         """What was lost of each interface by now."""
@@ -219,16 +222,28 @@ class Rings:
         open_ones = sum(ring.dropped for ring in self.rings if ring)
         return {"packets": sum(self._of["packets"].tolist()), "dropped": sum(self._dropped) + open_ones}
 
+    def deaf(self) -> set[int]:
+        """The numbers of interfaces that nobody listened to for a part of the time since this was asked last: gone, or of a kind that cannot be read."""
+        told, self._deaf = self._deaf | {number for number, ring in enumerate(self.rings) if ring is None}, set()
+        return told
+
     def changed(self) -> bool:
-        """Would a look find interfaces gone, or back?"""
-        return any((ring.index if ring else 0) != index_now(name) for name, ring in zip(self.names, self.rings, strict=True))
+        """Would a look find interfaces gone, or back? Nobody listens to these until then."""
+        found = {number for number, name in enumerate(self.names) if self._is_other(number, index_now(name))}
+        self._deaf |= found
+        return bool(found)
+
+    def _is_other(self, number: int, index: int) -> bool:
+        ring = self.rings[number]
+        return index != 0 if ring is None else not ring.holds(index)
 
     def look(self) -> list[dict[str, object]]:
         """Which interfaces are "gone" or "back", down or up, since the last look. What comes again is listened to as before."""
         said = self.doubt() + (self._stepping.look() if self._stepping else [])
         for number, name in enumerate(self.names):
             ring, index = self.rings[number], index_now(name)
-            if ring is not None and index != ring.index:
+            if ring is not None and not ring.holds(index):
+                self._deaf.add(number)
                 if number not in self._leaving and not self._is_read(number, ring):
                     self._leaving.add(number)
                     continue

@@ -242,7 +242,8 @@ class Shares:
         if now := min(told, default=0):
             self._now = now if now < self._now - STEP_S * SECOND else max(self._now, now)  # the clock was set back
         taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
-        return self._statistics.at(self._now, zip(taken, dropped, self._links.dark(), strict=True))
+        deaf = set[int].intersection(*(rings.deaf() for rings in self._all))  # where one does not read, the others have its flows
+        return self._statistics.at(self._now, zip(taken, dropped, self._links.dark(deaf), strict=True))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were lost."""
