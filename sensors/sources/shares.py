@@ -255,7 +255,8 @@ class Shares:
         listening = [share for share in self._shares if share.due == float("inf")]
         doubts = [told for rings in self._all for told in rings.doubt()]
         self._said += [told for number, told in enumerate(doubts) if told not in doubts[:number]]
-        if not self._stopped and any(share.rings.changed() for share in listening):
+        changed = [share.rings.changed() for share in listening]  # each is asked: each has to know what nobody listens to
+        if not self._stopped and any(changed):
             running = [share for share in listening if share.process]
             for share in running:
                 self._tell_to_end(share)
