@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.elasticsearch import Elasticsearch
 
 pytestmark = pytest.mark.browser
+CONNECTED = "[data-test-connection-state=CONNECTED]"
 TICK_MS = 31_000  # longer than it takes any page to look again
 
 
@@ -28,6 +29,7 @@ def shown(page: Page, text: str, there: bool = True) -> None:
         if bool(page.get_by_text(text).count()) == there:
             return
         if turn % 60 == 0:  # a question that nobody answers takes seconds
+            page.locator(CONNECTED).wait_for(state="attached")  # or it would be too late to connect, by the page's clock
             page.clock.fast_forward(TICK_MS)
         page.wait_for_timeout(200)
     raise AssertionError(text)
