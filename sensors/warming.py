@@ -65,7 +65,7 @@ def _begin() -> None:
     """As one of them: it ends with who started it, who alone is told by Ctrl-C, or by what ends a whole group."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    tie()
+    tie(signal.SIGKILL)  # what it ignores would not end it
     gc.set_threshold(*SELDOM)
 
 
