@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,9 +14,8 @@ import pytest
 
 from balefire import naming
 from balefire.settings import Dissect
-from sensors import dissection, dissector
+from sensors import dissection
 from sensors.dissection import Limits, names, trees
-from sensors.dissector import Waiting
 from sensors.engine.mode import choose
 from sensors.pcapng import Interface, Packet
 from sensors.slicing import Party, Selection, Slice
@@ -471,53 +469,3 @@ def test_labels_do_not_conflict_with_rows_that_have_none(tmp_path: Path, monkeyp
     one("replay", file, "--store", tmp_path / "s")
     monkeypatch.delenv("BALEFIRE_DISSECTION__SECONDS")
     one("replay", file, "--store", tmp_path / "s")  # status 3 where one identity came with two contents
-
-
-@pytest.mark.tshark
-@pytest.mark.usefixtures("tshark")
-def test_one_that_waits_reads_what_comes_then_and_is_gone() -> None:
-    """It tells what one tells that is started for it; another limit is not its; what it was started for is told by nobody else."""
-    packets, waiting = numbered(asked().packets), Waiting()
-    waiting.expect(Limits())
-    assert waiting.take(Limits()) is None, "nobody wants any"
-    waiting.keep()
-    try:
-        waiting.expect(Limits())
-        assert waiting.take(Limits(mebibytes=512)) is None
-        one = waiting.take(Limits())
-        assert one is not None
-        assert waiting.take(Limits()) is None, "it is taken"
-        assert one.read([packet for _, packet in packets], range(3, 4))
-        told = [json.loads(line) for line in one.told]
-        one.close()
-        assert [tree["fields"][-1] for tree in told[:-1]] == [trees(packets, Limits(), 3, 1).packets[0]["fields"][-1]]
-    finally:
-        waiting.dismiss()
-    assert not left_behind()
-
-
-@pytest.mark.tshark
-@pytest.mark.usefixtures("tshark")
-def test_one_that_waits_in_vain_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while, or with whoever started it, however that ended."""
-    monkeypatch.setattr(dissector, "WAITS_S", 0.5)
-    waiting = Waiting()
-    waiting.keep()
-    waiting.expect(Limits())
-    wait(lambda: bool(left_behind()))
-    wait(lambda: not left_behind())
-    assert waiting.take(Limits()) is None
-    script = "import sys; from sensors.dissector import *; one = Dissector('trees', available(), Limits()); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        wait(lambda: bool(left_behind()))  # it has no words yet while it is loaded
-        process.kill()
-    wait(lambda: not left_behind())
-
-
-def wait(until: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not until():
-        assert time.monotonic() < end, left_behind()
-        time.sleep(0.05)

@@ -132,3 +132,25 @@ def test_what_is_not_borrowed_is_noticed() -> None:
 
 if __name__ == "__main__":
     json.dump([digest(Path(word)) for word in sys.argv[1:]], sys.stdout)
+
+
+def test_what_compiles_ends_with_who_started_it_even_where_that_is_killed() -> None:
+    """It ignores what ends a whole group, and must not outlive one that had no time to tell it."""
+    script = """
+import os, time
+from sensors import warming
+number = os.fork()
+if not number:
+    warming._begin()
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+os.waitpid(number, 0)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=os.environ | {"NUMBA_DISABLE_JIT": "1"}) as process:
+        assert process.stdout is not None
+        stat = Path(f"/proc/{int(process.stdout.readline())}/stat")
+        process.kill()
+        end = time.monotonic() + 20
+        while stat.exists() and stat.read_text("ascii").split()[2] != "Z":
+            assert time.monotonic() < end
+            time.sleep(0.05)

@@ -17,7 +17,7 @@ from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sensor import Sensor
 from sensors.source import Tick
 from sensors.sources.packetsocket import BLOCK
-from sensors.sources.ring import CURSOR, HOLD, TPID_VALID, VLAN_VALID, due, fields, merge, waiting
+from sensors.sources.ring import CURSOR, HOLD, TPID_VALID, VLAN_VALID, due, fields, merge, settled
 from sensors.sources.stepping import Stepping
 from tests.wire import SECOND, Feed, Talk, mbap, registers, write
 from tests.wire import read as reading
@@ -242,7 +242,7 @@ def test_what_time_it_is_is_not_told_past_packets_that_wait() -> None:
     """A listener that is behind would else make those packets late."""
     cursors = table(2, CURSOR)
     cursors.left, cursors.time = [3, 0], [500, 100]
-    assert waiting(fields(cursors)) == [500]
+    assert [settled(fields(cursors), now) for now in (400, 600)] == [400, 500]
 
 
 def test_a_clock_that_is_set_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,15 +87,15 @@ class Wires:
         """The interface is gone."""
         _ip("-n", self.here, "link", "delete", f"in{number}")
 
-    def index(self, number: int = 0) -> str:
-        """The number that the kernel has for it."""
+    def flicker(self, number: int = 0) -> None:
+        """It is gone, and back sooner than anybody looks, with the number that the kernel had for it."""
         told = subprocess.run(("ip", "-n", self.here, "-o", "link", "show", f"in{number}"), check=True, capture_output=True, text=True)
-        return told.stdout.split(":")[0]
+        self.vanish(number)
+        self.appear(number, "index", told.stdout.split(":")[0])
 
-    def appear(self, number: int = 0, index: str = "") -> None:
-        """It is there, with this number of the kernel's."""
-        numbered = ("index", index) if index else ()
-        _ip("-n", self.here, "link", "add", f"in{number}", *numbered, "type", "veth", "peer", "name", f"out{number}", "netns", self.there)
+    def appear(self, number: int = 0, *how: str) -> None:
+        """It is there."""
+        _ip("-n", self.here, "link", "add", f"in{number}", *how, "type", "veth", "peer", "name", f"out{number}", "netns", self.there)
         for namespace, name in ((self.here, f"in{number}"), (self.there, f"out{number}")):
             # no IPv6 addresses, and that before the link is up: else the kernel itself would speak
             _ip("-n", namespace, "link", "set", name, "addrgenmode", "none")

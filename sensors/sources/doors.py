@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 from records.errors import InputError, UsageError
 from sensors.sources.folders import Folder, check_folder
-from sensors.sources.links import index_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -282,8 +281,8 @@ class Sniffed:
             taker.darken(self.name, True)
             taker.say(gone=self.name)
             wait = FIRST_S if time.monotonic() - began > LONGEST_S else min(2 * wait, LONGEST_S)  # one that ends soon each time is not started all the time
-            while not taker.stopped.wait(wait if index_now(self.name) else FIRST_S):
-                if not index_now(self.name):
+            while not taker.stopped.wait(wait if self._is_there() else FIRST_S):
+                if not self._is_there():
                     continue
                 with suppress(InputError, UsageError):  # not ready yet
                     self._process = self._started()
@@ -291,6 +290,13 @@ class Sniffed:
                     taker.say(back=self.name)
                     break
                 wait = min(2 * wait, LONGEST_S)
+
+    def _is_there(self) -> bool:
+        """Asked in a way that systems without AF_PACKET know, too."""
+        try:
+            return socket.if_nametoindex(self.name) > 0
+        except OSError:
+            return False
 
     def _started(self) -> subprocess.Popen[bytes]:
         """It listens. Raises what keeps it from that."""

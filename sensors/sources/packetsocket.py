@@ -136,11 +136,11 @@ def _join(opened: socket.socket, group: int) -> int:
 def index_of(name: str) -> int:
     """Its number. Raises InputError where there is no such interface."""
     if not (index := index_now(name)):
-        raise missing(name)
+        raise _missing(name)
     return index
 
 
-def missing(name: str) -> InputError:
+def _missing(name: str) -> InputError:
     """There is no such interface; which there are."""
     return InputError("live.missing", interface=name, known=", ".join(sorted(each for _, each in socket.if_nameindex())))
 
@@ -148,7 +148,7 @@ def missing(name: str) -> InputError:
 def _linktype(name: str, wanted: int | None) -> int:
     kind = kind_now(name)
     if kind is None:
-        raise missing(name)
+        raise _missing(name)
     if kind not in ARPHRD or wanted not in (None, ARPHRD[kind]):
         raise InputError("live.linktype", interface=name, kind=kind)
     return ARPHRD[kind]

@@ -204,7 +204,7 @@ class Rings:
         """The time up to which all packets were taken."""
         now = clock() - (0 if last else HOLD)
         self._load()
-        return min([now, *waiting(self._of)])  # who is behind would else make the first that waits late
+        return settled(self._of, now)
 
     def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, what the kernel dropped and how long none could come, as blocks of a pcapng."""
@@ -325,6 +325,11 @@ def fields(rows: Any) -> dict[str, memoryview]:
 def waiting(of: Mapping[str, memoryview]) -> list[int]:
     """The time of the next packet of each interface of which one waits; `of`: fields of their cursors."""
     return [time for time, left in zip(of["time"].tolist(), of["left"].tolist(), strict=True) if left > 0]
+
+
+def settled(of: Mapping[str, memoryview], now: int) -> int:
+    """The time up to which all packets were taken: `now`, or that of the first that waits. Who is behind would else make them late."""
+    return min([now, *waiting(of)])
 
 
 def due(waiting: Sequence[int], now: int, until: int | None = None) -> int:
