@@ -322,6 +322,9 @@ def test_unnumbered_and_supervisory_frames() -> None:
     assert back.transaction != probe.transaction
     assert (receipt.action, receipt.effect, receipt.role, receipt.transaction) == ("supervisory", "test", REQUEST, -1)
     assert only(short(0x13, CLIENT)).effect == "session.close"
+    one, other, first, second, third = told(IEC104, [short(*one) for one in ((7, 0), (7, 0), (11, 1), (11, 1), (11, 1))])
+    assert (first.transaction, second.transaction) == (one.transaction, other.transaction), "the same again before it is confirmed"
+    assert (len({one.transaction, other.transaction}), third.transaction) == (2, -1)
 
 
 def test_confirmations_find_what_they_confirm() -> None:

@@ -6,15 +6,20 @@ from typing import Any, Final
 
 from sensors.codes.iec104 import UNSOLICITED
 from sensors.engine.contexts import context, find
-from sensors.engine.octets import kernel
+from sensors.engine.octets import inline, kernel
 from sensors.engine.tables import AFTER_GAP, FAILURE, SECOND
 
-BROADCAST: Final = 0xFFFF
+BROADCAST: Final = 0xFFFF  # … and what has no unit
 PATIENCE: Final = 15 * SECOND  # t1
 NEVER, LATELY, ANSWERED = 0, 1, 2
 # Contexts, by connection, and type, station and object. a: times asked, b: times answered, c: when last asked, d: activations that were neither terminated
 # nor refused.
 ASKED: Final = 10402
+
+
+@inline
+def _about(kind: int, unit: int, address: int) -> int:
+    return kind << 40 | (unit & BROADCAST) << 24 | address
 
 
 @kernel
@@ -23,7 +28,7 @@ def ask(contexts: Any, joints: Any, message: Any, kind: int, address: int, activ
 
     `activates`: 1 where it is what a termination may end.
     """
-    number = context(contexts, joints, ASKED, message.connection, kind << 40 | row.unit << 24 | address, message.clock)
+    number = context(contexts, joints, ASKED, message.connection, _about(kind, row.unit, address), message.clock)
     asked = contexts[number]
     if message.clock - asked.c > PATIENCE:
         asked.b = asked.a
@@ -36,7 +41,7 @@ def ask(contexts: Any, joints: Any, message: Any, kind: int, address: int, activ
 @kernel
 def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, address: int, row: Any) -> int:
     """This confirms what was asked first and not confirmed yet: ANSWERED; LATELY where all of it is confirmed, NEVER where nothing was asked of late."""
-    number = context(contexts, joints, ASKED, message.connection, kind << 40 | unit << 24 | address, message.clock)
+    number = context(contexts, joints, ASKED, message.connection, _about(kind, unit, address), message.clock)
     asked = contexts[number]
     if asked.b >= asked.a:
         return LATELY if asked.a > 0 and message.clock - asked.c <= PATIENCE else NEVER
@@ -49,7 +54,7 @@ def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, addre
 @kernel
 def is_open(contexts: Any, message: Any, kind: int, unit: int, address: int) -> int:
     """The context of what was activated there and is not terminated; -1: nothing is."""
-    number = find(contexts, ASKED, message.connection, kind << 40 | unit << 24 | address)
+    number = find(contexts, ASKED, message.connection, _about(kind, unit, address))
     return number if number >= 0 and contexts[number].d > 0 else -1
 
 

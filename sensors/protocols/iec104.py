@@ -36,6 +36,7 @@ ON_THE_WAY: Final = SECOND
 NUMBERS: Final = 0x7FFF
 CONNECTION: Final = 10401  # tag of contexts
 UNKNOWN, STARTED, STOPPED = 0, 1, 2
+UNNUMBERED: Final = 256  # what is asked in a U format: no type identification
 LONGEST: Final = 127  # objects of an ASDU
 OUTPUT_SELECT, OUTPUT_CANCEL, VALUE_REPORT, ERROR_REPORT = NUMBER["output.select"], NUMBER["output.cancel"], NUMBER["value.report"], NUMBER["error.report"]
 FREEZE, CLEAR, TIME_WRITE = NUMBER["counter.freeze"], NUMBER["diagnostics.reset"], NUMBER["time.write"]
@@ -254,8 +255,8 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
 
 
 @kernel
-def read_unnumbered(message: Any, control: int, talk: Any, row: Any) -> None:
-    """STARTDT, STOPDT and TESTFR; either side may probe the other."""
+def read_unnumbered(message: Any, control: int, talk: Any, row: Any, contexts: Any, joints: Any) -> None:
+    """STARTDT, STOPDT and TESTFR; either side may probe the other, and the same may be said again before it is confirmed."""
     row.code = (control + 1) << 40
     asks = control in (START, STOP, PROBE)
     asking = control if asks else START if control == START_DONE else STOP if control == STOP_DONE else PROBE
@@ -264,13 +265,14 @@ def read_unnumbered(message: Any, control: int, talk: Any, row: Any) -> None:
         row.role = REPORT if message.side == 1 else REQUEST
         return
     asker = message.side if asks else 1 - message.side
-    row.transaction = asking << 1 | asker
     if asker == 1 and asking != PROBE:
         row.anomaly |= WRONG_DIRECTION
     if asks:
         row.role, row.outcome = (REPORT if message.side == 1 else REQUEST), UNANSWERED
+        ask(contexts, joints, message, UNNUMBERED, asking << 1 | asker, 0, row)
     else:
         row.role, row.outcome = RESPONSE, 1
+        answer(contexts, joints, message, UNNUMBERED, row.unit, asking << 1 | asker, row)
     if control in (START_DONE, STOP_DONE):
         talk.f = STARTED if control == START_DONE else STOPPED
 
@@ -311,7 +313,7 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     elif control & 3 == 1:
         row.code = (SUPERVISE + 1) << 40
     else:
-        read_unnumbered(message, control, talk, row)
+        read_unnumbered(message, control, talk, row, contexts, joints)
     if second & 1 or (control & 1 and first != control) or (control & 3 == 1 and control != 1) or (control & 3 == 3 and second):
         row.anomaly |= BAD_CONTROL
     elif control & 3 != 3:
