@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 NAME: Final = "chosen"  # as kit/table.js writes it
 MOST: Final = 50  # as many as a page lists
-_LONGEST: Final = 64 * MOST  # letters of an address
 
 
 def asked() -> list[str]:
-    """The identities of the address, each once; of one that is longer than any of ours the rest is left out."""
-    return list(dict.fromkeys(name for name in st.query_params.get(NAME, "")[:_LONGEST].split(",") if name))[:MOST]
+    """The identities of the address, each once."""
+    return list(dict.fromkeys(name for name in st.query_params.get(NAME, "").split(",") if name))
 
 
 def choose(identities: Sequence[str], place: str) -> None:
@@ -33,8 +32,8 @@ def choose(identities: Sequence[str], place: str) -> None:
 
 def chosen(page: Page, there: Sequence[str]) -> list[str]:
     """Those of the rows that are there; how many of the address are not is said."""
-    wanted = asked()
-    found = [name for name in wanted if name in set(there)]
+    wanted, known = asked(), set(there)
+    found = [name for name in wanted if name in known]
     if missing := len(wanted) - len(found):
         st.markdown(f":gray[{page.count('choosing.missing', missing, count=number(missing))}]")
     return found
