@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import counting, deciding, kit, queries
-from dashboards.access.visitor import may
+from dashboards.access.visitor import lacking
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.opening import opened
 from dashboards.page import Page, begin, text_of
@@ -44,8 +44,8 @@ def show(page: Page) -> None:
     tag, reason = page.say(f"severity.{level}"), page.say("suppress.what")
     kit.draw("headline", {"level": level, "plain": True, "meta": [], "tag": tag, "sentence": title, "reason": reason}, "headline")
     refused(page)
-    if not may("suppress"):
-        st.markdown(f"**:material/lock: {deciding.plain(page.say('suppress.may_not'))}**")
+    if why := lacking("suppress", page.language):
+        st.markdown(f"**:material/lock: {deciding.plain(why)}**")
     if made := st.session_state.pop("suppressed", None):
         told = page.say("suppress.saved_as", id=made[0], until=page.clock.moment(made[1]))
         kit.draw("unseen", {"title": page.say("suppress.saved"), "note": "", "rows": [("", told)]}, "saved")
@@ -58,7 +58,8 @@ def show(page: Page) -> None:
 
 def fill_in(page: Page, alert: str) -> None:
     """Conditions on the left; owner, reason, end and the preview on the right."""
-    locked = not may("suppress")
+    why = lacking("suppress", page.language)
+    locked = why is not None
     left, right = st.columns([1, 1], gap="large")
     with left:
         offered = suppressing.prefilled(page.store, alert)
@@ -84,6 +85,7 @@ def fill_in(page: Page, alert: str) -> None:
                 key="suppress_save",
                 type="primary",
                 disabled=locked or not (sure and lasts),
+                help=why,
                 on_click=save,
                 args=(alert, where),
             )
@@ -139,4 +141,4 @@ def save(alert: str, where: Mapping[str, tuple[Value, ...]]) -> None:
         st.session_state["suppressed"] = (made.id[:12], made.until)
 
 
-show(begin())
+show(begin("id", "packet", "node"))
