@@ -21,6 +21,7 @@ from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
 from records.formats import MINUTE, SECOND, Clock, duration, number, zone_named
 from records.store.contract import ABSENT
+from records.visible import unsteered
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -107,10 +108,19 @@ def left_out(*names: str, **parts: str) -> None:
     `parts`: of a value that is a list, what is not there; the rest of it holds.
     """
     told: dict[str, str] = st.session_state.setdefault(LEFT_OUT, {})
-    told |= {name: value[:SHORT] for name, value in ({name: st.query_params[name] for name in names if name in st.query_params} | parts).items()}
+    told |= {name[:SHORT]: value[:SHORT] for name, value in ({name: st.query_params[name] for name in names if name in st.query_params} | parts).items()}
     place = st.session_state.get(f"{LEFT_OUT}_place")
     if told and place is not None:
-        place.text(say("dashboard.line.left_out", language(), what=", ".join(f"{name}={value}" for name, value in told.items())))  # as text: it is a stranger's
+        code, what = language(), ", ".join(f"{name}={value}" for name, value in told.items() if name != ELSEWHERE)
+        lines = [say("dashboard.line.no_page", code, path=f"/{told[ELSEWHERE]}")] if ELSEWHERE in told else []
+        lines += [say("dashboard.line.left_out", code, what=what if len(what) <= kit.LONGEST else what[: kit.LONGEST] + "…")] if what else []
+        place.text(unsteered("\n".join(lines)))  # as text: it is a stranger's
+
+
+def _say_left_out() -> None:
+    """Here, and what of the address was found wrong before."""
+    st.session_state[f"{LEFT_OUT}_place"] = st.empty()
+    left_out()
 
 
 def language() -> str:
@@ -183,9 +193,10 @@ def _store() -> Store | None:
         raise
 
 
-def begin(without: Callable[[str], None] | None = None) -> Page:
+def begin(*own: str, without: Callable[[str], None] | None = None) -> Page:
     """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do.
 
+    `own`: the parameters of this page beside those of every page; of others it is said that there are none such.
     `without` draws what there is to see before anything is stored, in a language.
     """
     remember(*KEPT)
@@ -193,7 +204,7 @@ def begin(without: Callable[[str], None] | None = None) -> Page:
     st.session_state[LEFT_OUT], st.session_state[f"{LEFT_OUT}_place"] = {}, None
     if st.query_params.get("lang", code)[:2].lower() != code:
         left_out("lang")
-    left_out(ELSEWHERE)
+    left_out(*(name for name in st.query_params if name not in {*KEPT, *own}))
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
     try:
@@ -235,8 +246,7 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
             words, how = (say(f"dashboard.line.{name}", code) for name in ("hold", "hold_how"))
             st.button(words, key="hold", icon=":material/keep:", type="tertiary", help=how, on_click=_hold, args=(whole.until,))
         language_switch(code)
-    st.session_state[f"{LEFT_OUT}_place"] = st.empty()
-    left_out()
+    _say_left_out()
     page = Page(store, code, clock, whole, period, held)
     with slot:
         until = page.say(f"line.{'held' if held else 'until'}_{period}", moment=clock.moment(whole.until - 1))
@@ -302,19 +312,23 @@ def _nothing(code: str, state: str, reason: str, command: str = "", without: Cal
     """A page that has nothing to show says why, and ends."""
     with st.container(horizontal=True, horizontal_alignment="right", key="line"):
         language_switch(code)
-    missing(code, state, reason)
-    if command:
-        st.code(command, language=None)
+    _say_left_out()
+    missing(code, state, reason, command)
     if without:
         without(code)
     _await()
     st.stop()
 
 
-def missing(code: str, state: str, reason: str) -> None:
-    """What stands where there is nothing to show: the store is "empty", or the "store" cannot be read."""
-    texts = {name: say(f"dashboard.{state}.{name}", code) for name in ("tag", "sentence")}
-    kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "missing")
+def missing(code: str, state: str, reason: str, command: str = "") -> None:
+    """What stands where there is nothing to show: the store is "empty", or the "store" cannot be read; and what to run."""
+    texts = {name: say(f"dashboard.{state}.{name}", code) for name in ("tag", "sentence")} | {"level": "none", "reason": reason}
+    if st.query_params.get("view") == "wall":  # which hides all else
+        kit.draw("wall", {**texts, "reason": f"{reason} {command}"}, "missing")
+        return
+    kit.draw("headline", texts, "missing")
+    if command:
+        st.code(command, language=None)
 
 
 def broken_off(error: StoreError) -> None:

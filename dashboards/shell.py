@@ -5,7 +5,6 @@ complains of that. Our pages stand beside each other, so the server is where an 
 from __future__ import annotations
 
 import gzip
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -29,8 +28,8 @@ _KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 _PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places())))
 # Pages by the names that people read on the way to them, where their addresses are others: /activity, /rules.
 _NAMED: Final = {f"/{say(f'dashboard.page.{place.address}', 'en').lower()}": place.address for place in places() if place.place}
-# Where a page could stand, or what one might look for beneath a page; files, and what Streamlit keeps to itself, do not.
-_PAGE: Final = re.compile(rf"/[^/.]+|/(?:{'|'.join(re.escape(path[1:]) for path in (*sorted(_PATHS), *_NAMED) if path != '/')})/[^.]*")
+# Beneath these no page could stand: what programs ask for, and what Streamlit keeps to itself, its files among it.
+_OTHERS: Final = ("/api/", "/_stcore/", "/app/static/", "/component/", "/media/", "/static/", "/favicon.png", "/manifest.json")
 
 
 class Shell:
@@ -47,15 +46,13 @@ class Shell:
         if scope["type"] == "http" and scope["path"] not in _PATHS and (address := _NAMED.get(scope["path"].lower())):
             query = scope["query_string"].decode("latin-1")
             await RedirectResponse(f"{address}?{query}" if query else address, 303)(scope, receive, reply)
-        elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] in self._others:
+        elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] in self._others or scope["path"].startswith(_OTHERS):
             await self._app(scope, receive, reply)
-        elif scope["path"] not in _PATHS and _PAGE.fullmatch(scope["path"]):  # Streamlit would draw the first page, and say so in English
+        elif scope["path"] not in _PATHS:  # Streamlit would draw the first page and say so in English, or nothing
             query = scope["query_string"].decode("latin-1")
             asked = f"{ELSEWHERE}={quote(scope['path'][1:], safe='')}"
             first = "../" * (scope["path"].count("/") - 1) or "./"
             await RedirectResponse(f"{first}?{query}&{asked}" if query else f"{first}?{asked}", 303)(scope, receive, reply)
-        elif scope["path"] not in _PATHS:
-            await self._app(scope, receive, reply)
         elif "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             await Response(_PACKED, headers={**_KEPT, "Content-Encoding": "gzip"}, media_type="text/html")(scope, receive, reply)
         else:

@@ -17,17 +17,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES = {
-    "situation": {"path": "awful"},
+    "situation": {"severty": "high"},
     "alerts": {"level": "awful,high", "status": "nope", "verdict": "x", "after": "50~zz", "range": "99y", "new": "then"},
     "auditing": {"page": "0", "until": "12", "lang": "xx"},
     "assets": {"after": "zz"},
     "network": {"moment": "soon", "asset": "nope"},
     "summaries": {"report": "nope"},
-    "explore": {"part": "1-"},
+    "explore": {"part": "1-", "severty": "high", "path": "a/b.c"},
     "rulebook": {"area": "<b>awful</b>", "after": "999~nope"},
     "tuning": {"bound": "77", "rule": "address-sweep"},
 }
-KNOWN = {"rule"}
+OWN = {
+    "situation": {"view": "wall"},
+    "alerts": {"q": "a", "level": "high", "status": "all", "new": "1", "handover": "1"},
+    "assets": {"q": "a", "sort": "-first", "risky": "yes", "role": ""},
+    "network": {"tint": "access"},
+    "explore": {"q": "a", "view": "table"},
+    "rulebook": {"q": "a", "kind": "quiet"},
+    "auditing": {"q": "a", "page": "1"},
+}
+KNOWN = {"rule", "path"}
 PARTS = {"awful,high": "awful"}  # of a list only what is not there
 
 
@@ -45,6 +54,9 @@ def test_what_is_not_there_is_said(place: Path, monkeypatch: pytest.MonkeyPatch,
     page = opened(view, place, monkeypatch, **{"lang": "en", **PAGES[view]})
     assert "levels" not in page.session_state or page.session_state["levels"] == ["high"]
     (told,) = [each.value for each in page.text]
+    if (path := PAGES[view].get("path")) is not None:
+        lost, told = told.split("\n")
+        assert lost == f"There is no page /{path} here."
     head, _, what = told.partition(": ")
     assert head == "Left out, for there is no such thing here"
     assert set(what.split(", ")) == {f"{name}={PARTS.get(value, value)}" for name, value in PAGES[view].items() if name not in KNOWN}
@@ -52,7 +64,7 @@ def test_what_is_not_there_is_said(place: Path, monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("view", ["situation", "alerts", "assets", "network", "explore", "rulebook", "auditing", "covering"])
 def test_of_what_is_there_nothing_is_said(place: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
-    assert not opened(view, place, monkeypatch, lang="zh", range="24h").text
+    assert not opened(view, place, monkeypatch, lang="zh", range="24h", **OWN.get(view, {})).text
 
 
 def test_new_is_since_a_moment_that_the_address_carries(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

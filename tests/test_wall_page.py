@@ -48,6 +48,8 @@ def test_a_recording_is_not_called_live(full: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_without_alerts_it_names_what_was_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = opened("situation", tmp_path / "store", monkeypatch, lang="zh", view="wall")
+    assert "balefire replay" in drawn(nothing, "wall")["reason"], "as dark as ever, which hides all else"
     waterworks.fill_little(tmp_path / "store")
     told = drawn(opened("situation", tmp_path / "store", monkeypatch, lang="zh", view="wall"), "wall")
     assert told["list"] == []

@@ -7,9 +7,11 @@ const TURN = 15000
 export default function ({ data, parentElement }) {
   const root = blank(parentElement, "wall"), faces = [el("section", "face"), el("section", "face"), el("section", "face")]
   root.style.setProperty("--tone", TONES[data.level])
+  const say = el("section", "say", null, el("div", "tag", null, mark(data.level, ".9em"), el("span", "", data.tag)), phrase("h1", "", data.sentence))
+  if (!data.figures) return say.append(phrase("p", "", data.reason)), root.append(say) // there is nothing to show, and why
   root.append(
     el("header", "", null, el("span", "site", data.site), el("span", "age", data.age), el("b", "clock", data.clock)),
-    el("section", "say", null, el("div", "tag", null, mark(data.level, ".9em"), el("span", "", data.tag)), phrase("h1", "", data.sentence)),
+    say,
     el("section", "figures", null, ...data.figures.map(figure)),
     ...faces,
     el("footer", "", null, ...faces.map(() => el("i")), el("span", "", data.foot)),

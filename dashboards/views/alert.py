@@ -11,7 +11,7 @@ from dashboards.access.visitor import lacking
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
 from dashboards.packets import ahead, download, packets
-from dashboards.page import Page, begin, text_of
+from dashboards.page import Page, begin, kept_parameters, text_of
 from records.formats import number
 from records.model import severity_word
 from records.wording import catalogue, say
@@ -32,7 +32,7 @@ def show(page: Page) -> None:
     known = ahead(str(found.alert["id"])) if found else []
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
-            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet", "node"}})
+            st.switch_page("views/alerts.py", query_params=kept_parameters())
         neighbours(page, identity)
         st.space("stretch")
         why = lacking("suppress", page.language)
@@ -78,8 +78,7 @@ def neighbours(page: Page, identity: str) -> None:
         there = 0 <= place + step < len(queue)
         words = page.say(f"alert.{key}")
         if st.button(words, key=f"alert_{key}", icon=icon, type="tertiary", shortcut=letter, disabled=not there):
-            kept = {name: value for name, value in st.query_params.items() if name not in {"packet", "node"}}
-            st.switch_page("views/alert.py", query_params={**kept, "id": queue[place + step]})
+            st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": queue[place + step]})
     st.markdown(f":gray[{page.say('alert.place', place=number(place + 1), count=number(len(queue)))}]", width="content")
 
 
@@ -210,4 +209,4 @@ def activities(page: Page, found: Detail) -> None:
     kit.follow("table", {"head": head, "rows": lines, "low": True, **words}, "activities")
 
 
-show(begin())
+show(begin("id", "alert", "packet", "node"))

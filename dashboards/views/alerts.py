@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("alerts", 2)
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("q", "level", "status", "assignee", "verdict", "after", choosing.NAME)
 LISTED: Final = 50  # of a page
 FOREVER: Final = 1 << 63
 SHORT: Final = 8  # letters of an identity, to be read out: the command line takes them
@@ -34,7 +35,7 @@ LAST_VISIT: Final = "1"  # as `new` in the address, from where nobody knows when
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
-    remember("q", "level", "status", "assignee", "verdict", "after", choosing.NAME, place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     deciding.refused(page)
     visited = last_visit(page)
     wanted = narrowed(page, visited)
@@ -270,4 +271,4 @@ def last_of(rows: list[dict[str, Any]]) -> str:
     return str(min(rows, key=lambda row: (int(row["severity"]), str(row["id"])))["id"])
 
 
-show(begin())
+show(begin(*REMEMBERED, "new", "handover", "id", "packet", "node"))

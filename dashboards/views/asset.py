@@ -11,7 +11,7 @@ from dashboards import comparing, counting, inventory, kit, queries, trend
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
 from dashboards.linking import STRENGTH
-from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
+from dashboards.page import Page, begin, kept_parameters, newer, picked, remember, text_of, typed
 from dashboards.reference import deed_words, object_words
 from detectors.phrases import ACTING, listed, measured
 from records.assets import changes_of, contested
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("asset", "assets")
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("asset", "against", "other")
 PEERS: Final = 25
 POINTS: Final = 40
 
@@ -37,10 +38,10 @@ POINTS: Final = 40
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("asset", "against", "other", place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     name = st.query_params.get("asset", "")
     if st.button(page.say("asset.back"), icon=":material/arrow_back:", type="tertiary"):
-        st.switch_page("views/assets.py", query_params={name: value for name, value in st.query_params.items() if name not in ("asset", "against", "other")})
+        st.switch_page("views/assets.py", query_params=kept_parameters())
     found = inventory.called(page.store, name)
     if len(found) != 1:
         several(page, name, found)
@@ -51,9 +52,9 @@ def show(page: Page) -> None:
     headline(page, whole, risky, alerts, talks)
     with st.container(horizontal=True, gap="small", key="ways"):
         if st.button(page.say("asset.activity")):
-            st.switch_page("views/explore.py", query_params={**dict(st.query_params), "q": about(row)})
+            st.switch_page("views/explore.py", query_params={**kept_parameters(), "q": about(row)})
         if st.button(page.say("asset.network")):
-            st.switch_page("views/network.py", query_params={**dict(st.query_params), "asset": whole.id})
+            st.switch_page("views/network.py", query_params={**kept_parameters(), "asset": whole.id})
     left, right = st.columns([1.05, 1], gap="large")
     with left:
         risk(page, row)
@@ -288,4 +289,4 @@ def compared(page: Page, row: dict[str, Any], now: Fingerprint, before: Fingerpr
     kit.draw("table", {"head": [], "rows": lines, **told}, "differences")
 
 
-show(begin())
+show(begin(*REMEMBERED))

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("assets", 3)
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("q", "sort", "risky", "after", choosing.NAME, *FACETS)
 ADDRESSES = 3  # of an asset that are listed
 
 
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("q", "sort", "risky", "after", choosing.NAME, *FACETS, place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
@@ -103,4 +104,4 @@ def moment(page: Page, time: int) -> dict[str, str]:
     return {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}", "kind": "mono"}
 
 
-show(begin())
+show(begin(*REMEMBERED))

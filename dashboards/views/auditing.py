@@ -156,4 +156,4 @@ def turn(place: int, pages: int) -> None:
         st.pagination(pages, key="audit_page", on_change=turned)
 
 
-show(begin())
+show(begin("q", "page"))

@@ -131,4 +131,4 @@ def done(what: str, rule: str) -> None:
         st.session_state["written"] = str(file)
 
 
-show(begin())
+show(begin("rule"))

@@ -271,4 +271,4 @@ def called(page: Page, due: Due) -> str:
     return f"{getattr(due.duty.title, page.language)} · {due.case}"
 
 
-show(begin())
+show(begin("agency"))

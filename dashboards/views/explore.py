@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("explore", 5)
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("q", "view", "part", "field", "point", "after", choosing.NAME)
 VIEWS: Final = ("roll", "table", "value")
 MILLISECOND: Final = 1_000_000
 ROLL_LEFT: Final = 250  # as in kit/piano.js, so that both axes are one
@@ -35,7 +36,7 @@ SHORTEST: Final = 1_000 * MILLISECOND  # a span that can be chosen by a drag
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("q", "view", "part", "field", "point", "after", choosing.NAME, place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     if not counting.total(page.store, "activity"):
         words = page.say("explore.nothing")
         kit.draw("table", {"title": page.say("page.explore"), "note": "", "head": [], "rows": [], "empty": words}, "table")
@@ -254,4 +255,4 @@ def act_mark(page: Page, row: dict[str, Any]) -> dict[str, Any]:
     return {"time": int(row["@timestamp"]) // MILLISECOND, "access": row["ot.access"] or "unknown", "text": text}
 
 
-show(begin())
+show(begin(*REMEMBERED))

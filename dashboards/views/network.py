@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("network", 4)
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("tint", "moment", "asset")
 TINTS: Final = ("new", "access")
 MILLISECOND: Final = 1_000_000
 LABELS: Final = 6  # links that are named on the picture
@@ -38,7 +39,7 @@ DEEDS: Final = 6  # effects of a conduit, the most frequent
 def show(page: Page) -> None:
     """The whole page."""
     newer(page)
-    remember("tint", "moment", "asset", place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     if not all(counting.total(page.store, table) for table in ("asset", "activity")):
         words = page.say("network.nothing")
         kit.draw("table", {"title": page.say("page.network"), "note": "", "head": [], "rows": [], "empty": words}, "table")
@@ -245,4 +246,4 @@ def conduits(page: Page, made: Network) -> None:
     kit.draw("table", {"title": page.say("network.conduits"), "note": note, "head": head, "rows": lines, "empty": page.say("network.no_conduits")}, "conduits")
 
 
-show(begin())
+show(begin(*REMEMBERED))

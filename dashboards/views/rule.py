@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import counting, kit, rulings
 from dashboards.access.visitor import may
-from dashboards.page import Page, begin, remember, text_of
+from dashboards.page import Page, begin, kept_parameters, remember, text_of
 from dashboards.rulings import LEVELS, trusted
 from detectors.gathering import general
 from detectors.phrases import point_row, point_sentence, sentence
@@ -31,7 +31,7 @@ def show(page: Page) -> None:
     """The whole page."""
     remember("rule", place=PLACE)
     if st.button(page.say("rules.back"), icon=":material/arrow_back:", type="tertiary"):
-        st.switch_page("views/rulebook.py", query_params={name: value for name, value in st.query_params.items() if name != "rule"})
+        st.switch_page("views/rulebook.py", query_params=kept_parameters())
     with st.spinner(page.say("rules.reading")):
         book = rulings.in_force(page.store)
     name = st.query_params.get("rule", "")
@@ -153,4 +153,4 @@ def suppressions(page: Page, rule: Rule) -> None:
     kit.draw("table", {"head": head, "rows": lines, **words}, "suppressions")
 
 
-show(begin())
+show(begin("rule"))

@@ -24,11 +24,12 @@ SHOWN: Final = 25
 SITE: Final = "site"
 KINDS: Final = ("found", "quiet", "wrong", "enabled", "disabled", SITE)
 FACETS: Final = ("area", "level", "kind")
+REMEMBERED: Final = ("q", *FACETS, "after")
 
 
 def show(page: Page) -> None:
     """The whole page."""
-    remember("q", *FACETS, "after", place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     with st.spinner(page.say("rules.reading")):
         book = rulings.in_force(page.store)
     if book is None:
@@ -190,4 +191,4 @@ def bundled(language: str) -> None:
     kit.draw("table", {**words, "head": head, "rows": lines}, "table")
 
 
-show(begin(bundled))
+show(begin(*REMEMBERED, without=bundled))

@@ -216,4 +216,4 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
             yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 
 
-show(begin())
+show(begin("view", "id"))

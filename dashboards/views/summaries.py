@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("reports", 10)
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("report", "kind", "which", "site")
 MOST: Final = 60  # reports that are listed
 HEIGHT: Final = 1180  # of the preview: a page of A4 and a little
 KINDS_OF_FILE: Final = {
@@ -41,7 +42,7 @@ KINDS_OF_FILE: Final = {
 
 def show(page: Page) -> None:
     """The whole page."""
-    remember("report", "kind", "which", "site", place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     refused(page)
     heads = kept().heads()
     making(page, heads)
@@ -136,4 +137,4 @@ def preview(page: Page, name: str) -> None:
     kit.draw("paper", {"html": shown, "title": page.say("reports.preview"), "height": HEIGHT}, "paper")
 
 
-show(begin())
+show(begin(*REMEMBERED))

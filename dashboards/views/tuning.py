@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import counting, kit, queries, rulings, trying
 from dashboards.access.visitor import may
-from dashboards.page import Page, begin, left_out, picked, remember, text_of
+from dashboards.page import Page, begin, kept_parameters, left_out, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
 from records.errors import BalefireError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("tuning", "rulebook")
 PLACE: Final = PAGE[0]
+REMEMBERED: Final = ("rule", "bound")
 SHOWN: Final = 12  # assets, confirmed alerts
 FEW: Final = 10  # alerts, of which one more or less says little
 SEEN: Final = 0.9  # of the time, below which it is told how little was seen
@@ -34,10 +35,10 @@ SEEN: Final = 0.9  # of the time, below which it is told how little was seen
 
 def show(page: Page) -> None:
     """The whole page."""
-    remember("rule", "bound", place=PLACE)
+    remember(*REMEMBERED, place=PLACE)
     name = st.query_params.get("rule", "")
     if st.button(page.say("tuning.back"), icon=":material/arrow_back:", type="tertiary"):
-        st.switch_page("views/rule.py", query_params=dict(st.query_params))
+        st.switch_page("views/rule.py", query_params={**kept_parameters(), "rule": name})
     with st.spinner(page.say("rules.reading")):
         book = rulings.in_force(page.store)
     rule = next((each for each in book.book.rules if each.id == name), None) if book else None
@@ -258,4 +259,4 @@ def assets(page: Page, found: Result) -> None:
     kit.draw("table", {"title": page.say("tuning.by_asset"), "note": note, "head": head, "rows": rows, "empty": page.say("tuning.same")}, "by_asset")
 
 
-show(begin())
+show(begin(*REMEMBERED, "curve", "value"))
