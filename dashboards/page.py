@@ -324,7 +324,7 @@ def missing(code: str, state: str, reason: str, command: str = "") -> None:
     """What stands where there is nothing to show: the store is "empty", or the "store" cannot be read; and what to run."""
     texts = {name: say(f"dashboard.{state}.{name}", code) for name in ("tag", "sentence")} | {"level": "none", "reason": reason}
     if st.query_params.get("view") == "wall":  # which hides all else
-        kit.draw("wall", {**texts, "reason": f"{reason} {command}"}, "missing")
+        kit.draw("wall", {**texts, "reason": f"{reason}\n{command}"}, "missing")
         return
     kit.draw("headline", texts, "missing")
     if command:

@@ -25,9 +25,10 @@ TOLD: Final = '<script>window.__streamlit = { BACKEND_BASE_URL: new URL(".", loc
 PAGE: Final = Path(get_static_dir(), "index.html").read_text("utf-8").replace("<head>", f"<head>{TOLD}", 1)
 _PACKED: Final = gzip.compress(PAGE.encode(), 9, mtime=0)
 _KEPT: Final = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-_PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places())))
+_FIRST: Final = next(place.address for place in places() if place.place)  # that stands at the root and nowhere else
+_PATHS: Final = frozenset(("/", *(f"/{place.address}" for place in places() if place.address != _FIRST)))
 # Pages by the names that people read on the way to them, where their addresses are others: /activity, /rules.
-_NAMED: Final = {f"/{say(f'dashboard.page.{place.address}', 'en').lower()}": place.address for place in places() if place.place}
+_NAMED: Final = {f"/{say(f'dashboard.page.{place.address}', 'en').lower()}": place.address for place in places() if place.place} | {f"/{_FIRST}": "./"}
 # Beneath these no page could stand: what programs ask for, and what Streamlit keeps to itself, its files among it.
 _OTHERS: Final = ("/api/", "/_stcore/", "/app/static/", "/component/", "/media/", "/static/", "/favicon.png", "/manifest.json")
 
