@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from records import scratch
@@ -144,14 +145,15 @@ def as_capture(near: Sequence[Taken]) -> Generator[Source]:
 
     with ExitStack() as opened:
         try:
-            file = opened.enter_context(tempfile.NamedTemporaryFile(prefix=scratch.prefix("slice"), suffix=".pcapng"))
-            writer = Writer(file)
-            for each in near:
-                writer.add(each.packet)
-            file.flush()
+            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix=scratch.prefix("slice"), ignore_cleanup_errors=True))
+            file = Path(folder) / "slice.pcapng"
+            with file.open("wb") as made:  # closing it writes, too
+                writer = Writer(made)
+                for each in near:
+                    writer.add(each.packet)
         except OSError as error:
             raise UsageError("evidence.room", folder=tempfile.gettempdir(), reason=error.strerror or str(error)) from error
-        (capture,) = find([file.name])
+        (capture,) = find([str(file)])
         yield opened.enter_context(closing(open_capture(capture)))
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from dashboards import dissecting, packets, queries
-from dashboards.evidence import Taken
+from dashboards.evidence import Taken, as_capture
 from dashboards.normal import before, normal
 from dashboards.reference import action_words, deed_words
+from records.errors import UsageError
 from records.model import Batch, Term, Text
 from records.store import open_store
 from records.store.contract import Commit
@@ -27,6 +28,7 @@ from tests.browser.waterworks import MINUTE, NOW, STORY, activity, coverage, fin
 from tests.cli import lines, one, stored
 from tests.require import need
 from tests.test_dashboards import leaves, opened, sent
+from tests.test_release import scarce
 
 choose(0)  # pages import kernels, too: a small capture is to be read as it is elsewhere, interpreted where nothing is compiled
 WROTE = "key:station-acts*10.20.1.12"
@@ -187,9 +189,17 @@ def test_where_nothing_can_be_written_the_rest_of_the_page_stands(demo: Path, mo
     assert drawn(page, "waterfall")
 
 
+ASKED = bytes.fromhex("ffffffffffff 02ba1e010066 0806 0001 0800 0604 0001 02ba1e010066 0a140142 000000000000 0a14010b").ljust(60, b"\0")
+
+
+def test_where_there_is_room_for_a_file_and_for_nothing_in_it_that_is_said() -> None:
+    near = [Taken("x.pcap", 1, Packet(10**18, 60, ASKED, Interface("", 1, 65535)))]
+    with scarce(0), pytest.raises(UsageError, match="File too large"), as_capture(near):
+        pass
+
+
 def test_who_has_no_address_is_told_by_the_one_of_its_card() -> None:
-    octets = bytes.fromhex("ffffffffffff 02ba1e010066 0806 0001 0800 0604 0001 02ba1e010066 0a140142 000000000000 0a14010b").ljust(60, b"\0")
-    (told,) = packets.understood([Taken("x.pcap", 1, Packet(10**18, 60, octets, Interface("", 1, 65535)))]).values()
+    (told,) = packets.understood([Taken("x.pcap", 1, Packet(10**18, 60, ASKED, Interface("", 1, 65535)))]).values()
     assert told[0][:2] == ("02:ba:1e:01:00:66", "ff:ff:ff:ff:ff:ff")
 
 
