@@ -50,7 +50,7 @@ class Encoded:
                 places = [words.setdefault(word, len(words)) for word in column.to_pylist()]
                 self._columns[name] = list(words), np.array(places, np.int64)
             else:
-                encoded = column.combine_chunks().dictionary_encode("encode")
+                encoded = (column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()).dictionary_encode("encode")
                 self._columns[name] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
         return self._columns[name]
 
@@ -70,7 +70,7 @@ def numbered(rows: Any, names: Sequence[str], more: Sequence[str] = ()) -> tuple
             size = int(codes.max()) + 1
         codes, size = codes * len(words) + places, size * len(words)
     numbers, firsts = _by_code(codes)
-    told = [[words[place] for place in places[firsts].tolist()] if len(words) > 1 else words * len(firsts) for words, places in columns]
+    told = [words * len(firsts) if len(words) == 1 else [*map(words.__getitem__, places[firsts].tolist())] for words, places in columns]
     told += [column.to_pylist() for column in rows.select(list(more)).take(pyarrow.array(firsts)).columns] if more else []
     return numbers, list(zip(*told, strict=True))
 
@@ -80,7 +80,7 @@ def _by_code(codes: Numbers) -> tuple[Numbers, Numbers]:
     if len(codes) <= SORTED:
         _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
         return numbers, firsts
-    encoded = pyarrow.array(codes).dictionary_encode()
+    encoded = compute.dictionary_encode(pyarrow.array(codes))
     found = encoded.indices.to_numpy()
     order = np.argsort(encoded.dictionary.to_numpy())
     rank = np.empty_like(order)
