@@ -69,13 +69,13 @@ def numbered(rows: Any, names: Sequence[str], more: Sequence[str] = ()) -> tuple
             _, codes = np.unique(codes, return_inverse=True)
             size = int(codes.max()) + 1
         codes, size = codes * len(words) + places, size * len(words)
-    numbers, firsts = _by_code(codes)
+    numbers, firsts = by_code(codes)
     told = [words * len(firsts) if len(words) == 1 else [*map(words.__getitem__, places[firsts].tolist())] for words, places in columns]
     told += [column.to_pylist() for column in rows.select(list(more)).take(pyarrow.array(firsts)).columns] if more else []
     return numbers, list(zip(*told, strict=True))
 
 
-def _by_code(codes: Numbers) -> tuple[Numbers, Numbers]:
+def by_code(codes: Numbers) -> tuple[Numbers, Numbers]:
     """The number of each row's code in their order, and the first row of each code. Of many rows the codes are sorted alone, not the rows."""
     if len(codes) <= SORTED:
         _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
