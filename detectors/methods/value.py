@@ -228,17 +228,13 @@ class Value:
         shown: list[tuple[int, Row | Slow]] = [(slow.at, slow) for slow in self._slow().judge(points)]
         shown += zip(odd.tolist(), points.told(odd) if len(odd) else [], strict=True)
         in_order = sorted(shown, key=itemgetter(0))  # a block is over before the row that shows it
-        return [finding for _, each in in_order for finding in (self._drifts(each, points) if isinstance(each, Slow) else self._point(each))]
+        return [finding for _, each in in_order for finding in (self._drifts(each, points.site) if isinstance(each, Slow) else self._point(each))]
 
-    def _drifts(self, slow: Slow, points: Joined) -> Iterator[Finding]:
+    def _drifts(self, slow: Slow, site: str | None) -> Iterator[Finding]:
         """What the long run tells."""
         rule, level, (identity, begun, ended) = SLOW[slow.kind], self.levels.known[slow.place], slow.row
         about = _about(slow.place)
-        row = (
-            dict.fromkeys(COLUMNS)
-            | about
-            | {"id": identity, "event.start": begun, "event.end": ended, "observer.name": slow.observer, "observer.site": points.site}
-        )
+        row = dict.fromkeys(COLUMNS) | about | {"id": identity, "event.start": begun, "event.end": ended, "observer.name": slow.observer, "observer.site": site}
         row |= {"destination.ip": slow.place.device, "ot.unit": slow.place.unit, "ot.point.min": slow.value}
         if self._news(rule, slow.place, row, slow.beyond / (level.room or 1.0)):
             terms = {slow.kind: SLOW_TERM, "far": round(min(SLOW_FAR, SLOW_FAR * slow.beyond / (level.high - level.low)), 1)}
