@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import streamlit as st
 
+from records.errors import BalefireError
 from records.formats import DAY
 from records.query import Span
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 LONG: Final = 3 * DAY  # from here on the whole days of a time are asked for by themselves: they stay as they are while time goes on
 T = TypeVar("T")
+_OTHERS: Final = ThreadPoolExecutor(2, "meanwhile")
 
 
 def kept(store: Store, tables: tuple[str, ...], ask: Callable[..., T], span: Span, *about: object) -> T:
@@ -32,6 +36,16 @@ def _answer(
 ) -> Any:
     del where, stamps, asked, since, until  # tell one question from another
     return _ask(_store, _span, *_about)
+
+
+def meanwhile(ask: Callable[[], object]) -> None:
+    """Have this asked by another thread: who asks for the same a moment later waits for that alone. It may ask for nothing but what is kept then."""
+    _OTHERS.submit(_asked, ask)
+
+
+def _asked(ask: Callable[[], object]) -> None:
+    with suppress(BalefireError):  # who asks for it is told
+        ask()
 
 
 def windows(span: Span, step: int = DAY) -> list[Span]:

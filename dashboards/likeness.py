@@ -28,10 +28,7 @@ MILLI: Final = 1_000_000
 def strip(page: Page, found: Detail) -> None:
     """What would have been normal in the words of who found it, and normal against now as the store knows it."""
     words = text_of(found.finding or {}, "normal", page.language)
-    alert = found.alert
-    times = int(alert["first"]), int(alert["last"])
-    looked = Span(times[0] - LOOKED_BACK, times[1] + AFTER)
-    told = kept(page.store, ("activity", "point", "coverage"), _normal, looked, found.activities, *times)
+    told = looked_back(page.store, found)
     data: dict[str, Any] = {
         "title": page.say("normal.title"),
         "note": "",
@@ -52,6 +49,13 @@ def strip(page: Page, found: Detail) -> None:
         if told.doers is None:
             data["lines"] += [page.say("normal.unknown", since=since)]
     kit.draw("normal", data, "normal")
+
+
+def looked_back(store: Store, found: Detail) -> Normal | None:
+    """Normal against now, as far as the store knows it."""
+    times = int(found.alert["first"]), int(found.alert["last"])
+    looked = Span(times[0] - LOOKED_BACK, times[1] + AFTER)
+    return kept(store, ("activity", "point", "coverage"), _normal, looked, found.activities, *times)
 
 
 def _normal(store: Store, _span: Span, activities: list[Row], first: int, last: int) -> Normal | None:

@@ -159,8 +159,9 @@ def told_apart(habits: Sequence[Habit]) -> list[Habit]:
     def else_same(habit: Habit) -> tuple[Any, ...]:
         return (habit.side, habit.key[1], *(habit.row[name] for name in KIND[:-1]), habit.row["ot.unit"], thing(habit.row, "en"))
 
-    alike = Counter(map(else_same, habits))
-    return [replace(habit, by=alike[else_same(habit)] > 1) for habit in habits]
+    same = [else_same(habit) for habit in habits]
+    alike = Counter(same)
+    return [replace(habit, by=True) if alike[each] > 1 else habit for habit, each in zip(habits, same, strict=True)]
 
 
 def _any(field: str, values: Iterable[str]) -> Condition:

@@ -99,9 +99,9 @@ class Tally:
         ranges = np.bincount(group[once], weights=_numbers(_or_one(table.column("ot.object.count")))[once])
         order, starts = _runs(group)
         whole, every, counts = _reduced(table, order, starts), _numbers(table.column("every")), _numbers(table.column("count"))
-        rows = flat(ACTIVITY, whole)
+        rows, told = flat(ACTIVITY, whole), {name: whole.column(name).to_pylist() for name in _RULES}
         for at, (row, members) in enumerate(zip(rows, np.split(order, starts[1:]), strict=True)):
-            row |= {name: None if value != value else value for name in _RULES for value in [whole.column(name)[at].as_py()]}
+            row |= {name: None if values[at] != values[at] else values[at] for name, values in told.items()}
             row |= {"collapsed": bool(wide[members[0]]), "ranges": int(ranges[at])}
             row["every"] = None if row["collapsed"] else _usual(every[members], counts[members])
         return rows

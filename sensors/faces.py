@@ -9,11 +9,13 @@ import ctypes
 import fcntl
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sensors.sources.cards import ethtool
+from sensors.sources.links import index_now
 from sensors.sources.packetsocket import ADD_MEMBERSHIP, ARPHRD, PROMISCUOUS, SOL_PACKET
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ class Face:
 
 
 def face(name: str) -> Face:
-    """How an interface is now."""
+    """How an interface is now, by this name or another that it has."""
+    with suppress(OSError):
+        name = socket.if_indextoname(index_now(name))
     place = CLASS / name
     if not name or "/" in name or not place.is_dir():
         return Face(name, there=False)

@@ -71,7 +71,7 @@ class Listening:
         due = time.monotonic() + TICK_S
         outlet.tend()
         self._describe()
-        say({"ready": list(intake.names), "stamped": intake.stamped()})
+        say({"ready": list(intake.names), "stamped": intake.stamped(), "judged": outlet.is_read()})
         came = False  # something of which nothing could be written yet
         while not self.stopped:
             wrote = self._write() if self._may_take() else 0

@@ -52,7 +52,10 @@ def test_what_spoils_listening_is_said_with_its_fix(tmp_path: Path) -> None:
         assert ("in9", "up") not in told, "nothing more is said of what is not there"
         assert told[None, "privilege"] is None
         subprocess.run((*here, "address", "add", "10.9.9.1/24", "dev", "in0"), check=True)
-        assert "ip address flush dev in0" in str(asked(words)[1]["in0", "speaks"])
+        subprocess.run((*here, "link", "property", "add", "dev", "in0", "altname", "mirror"), check=True)
+        told = asked(tuple("mirror" if word == "in0" else word for word in words))[1]
+        assert told["mirror", "promiscuous"] is None
+        assert "ip address flush dev mirror" in str(told["mirror", "speaks"])
         subprocess.run((*here, "link", "add", "br0", "type", "bridge"), check=True)
         subprocess.run((*here, "link", "set", "in0", "master", "br0"), check=True)
         subprocess.run((*here, "link", "set", "in0", "down"), check=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
+from threading import Event, current_thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dashboards import explorer, inventory, opening
-from dashboards.keeping import kept, windows
+from dashboards.keeping import kept, meanwhile, windows
+from records.errors import StoreError
 from records.formats import DAY, HOUR
 from records.model import Batch
 from records.query import Query, Span
@@ -57,6 +59,31 @@ def test_of_a_time_that_is_over_is_asked_once(store: Store) -> None:
     put(store, NOW - 40 * HOUR - 1)  # late, and of it
     assert kept(store, ("activity",), count, over, "") == before + 1
     assert len(asked) == 3
+
+
+def test_what_is_asked_meanwhile_is_asked_once_and_its_fault_is_told(store: Store) -> None:
+    began, over, asked = Event(), Span(NOW - 50 * HOUR, NOW - 20 * HOUR), list[str]()
+
+    def count(store: Store, span: Span) -> int:
+        asked.append(current_thread().name)
+        began.set()
+        return store.count("activity", span.query())
+
+    def fail(_store: Store, _span: Span) -> int:
+        asked.append(current_thread().name)
+        began.set()
+        raise StoreError("store.away", path="nowhere")
+
+    meanwhile(lambda: kept(store, ("activity",), count, over))
+    assert began.wait(10)
+    assert kept(store, ("activity",), count, over) == store.count("activity", over.query())
+    assert [name.startswith("meanwhile") for name in asked] == [True]
+    began.clear()
+    meanwhile(lambda: kept(store, ("activity",), fail, over))
+    assert began.wait(10)
+    with pytest.raises(StoreError):
+        kept(store, ("activity",), fail, over)
+    assert [name.startswith("meanwhile") for name in asked] == [True, True, False], "who asks is told, though somebody was told before"
 
 
 @pytest.mark.parametrize("length", [HOUR, DAY, 3 * DAY, 7 * DAY, 200 * DAY])

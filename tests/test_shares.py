@@ -183,10 +183,14 @@ def test_an_interface_that_vanishes_and_returns_is_shared_again(tmp_path: Path) 
     with wires() as wire, file.open("wb") as out, started(listening(wire, "--processes", "2"), INTERPRETED, out) as process:
         said(process, "ready")
         wire.send(DEMO)
-        wire.vanish()  # at once: what lies in its rings is read all the same
-        said(process, "gone", "in0")
+        wire.alter()  # at once: what lies in its rings is read all the same
+        assert b"gone" in said(process, "altered", "in0")
+        reading = readers(process)
+        time.sleep(1.2)
+        assert readers(process) == reading, "who reads is not disturbed by what cannot be read"
+        wire.vanish()
         wire.appear()
-        said(process, "back", "in0")
+        assert b"altered" not in said(process, "back", "in0")
         wire.flicker()
         assert b"gone" in said(process, "back", "in0")
         assert len(readers(process)) == 2

@@ -93,6 +93,12 @@ class Wires:
         self.vanish(number)
         self.appear(number, "index", told.stdout.split(":")[0])
 
+    def alter(self, number: int = 0) -> None:
+        """It is gone, and another of its name is there, a tunnel of bare IP."""
+        self.vanish(number)
+        _ip("-n", self.here, "tuntap", "add", f"in{number}", "mode", "tun")
+        self.set("up", number=number)
+
     def appear(self, number: int = 0, *how: str) -> None:
         """It is there."""
         _ip("-n", self.here, "link", "add", f"in{number}", *how, "type", "veth", "peer", "name", f"out{number}", "netns", self.there)

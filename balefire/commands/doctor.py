@@ -87,14 +87,18 @@ def _interface(name: str, named: Sequence[str]) -> Iterator[Check]:
     yield Check("up", seen.up)
     if seen.up:
         yield Check("carrier", seen.carrier)
-    takes = takes_all(name)
+    takes = takes_all(seen.name)
     yield Check("promiscuous", takes is True, {"how": UNKNOWN if takes is None else "refused"})
     yield Check("offloads", not seen.merges)
     yield Check("speaks", not seen.speaks)
     joined = ports(seen.bridge) if seen.bridge else set[str]()
-    yield Check("bridged", not joined or (len(joined) > 1 and joined <= set(named)), {"bridge": seen.bridge, "ports": ", ".join(sorted(joined))})
+    yield Check(
+        "bridged",
+        not joined or (len(joined) > 1 and joined <= {face(each).name for each in named}),
+        {"bridge": seen.bridge, "ports": ", ".join(sorted(joined))},
+    )
     yield Check("ring", seen.ring >= seen.most_ring, {"now": seen.ring, "most": seen.most_ring})
-    found = stamps(name)
+    found = stamps(seen.name)
     yield Check("stamps", found.how in (CARD, NONE), {"how": found.how, "ms": f"{found.apart / 1e6:,.1f}"})
     yield Check("lost", not seen.lost, {"count": f"{seen.lost:,}"})
 

@@ -130,7 +130,8 @@ class Job:
 
     `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
     if that `misses` anything: files in a folder wait. `alone`: since when, by the clock, nobody at all has read what is heard, which goes with who holds it; 0
-    where nothing is heard yet, None once somebody has read: who judges knows then what it has. `kept`: rights of the others that this keeps. `spare`: whatever
+    where nothing is heard yet, None once somebody has read: who judges knows then what it has. `missing`: since when, by the clock, nothing is judged of what
+    comes, for another had its place; 0 where none had. `kept`: rights of the others that this keeps. `spare`: whatever
     keeps it from starting, its port that is taken or accounts that cannot be read, is said, and the others go on. `hushed`: standard output is for what is told
     of the plant alone.
     """
@@ -150,13 +151,15 @@ class Job:
     runs: int = 0
     seen: int = 0
     alone: int | None = 0
+    missing: int = 0
 
     def start(self, now: float) -> None:
         """Start it, so that it ends where we do."""
         self.runs += 1
         self.since = now
         listens = self.door is not None
-        late = ("--since", str(self.alone or self.seen)) if listens and self.seen and self.misses else ()
+        self.missing = (self.alone or self.seen) if listens and self.misses else 0
+        late = ("--since", str(self.missing)) if self.missing else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
             preexec_fn=tie if listens else lambda: _bind(self.kept),  # no threads here
@@ -255,6 +258,11 @@ class Supervisor:
             if sensor.alone == 0:
                 sensor.alone = time.time_ns()
             self._ready(told)
+            if sensor.missing:
+                from balefire.times import shown
+
+                since, until = (shown(each, self._screen.language) for each in (sensor.missing, time.time_ns()))
+                self._screen.note(self._screen.say("cli.serve.missing", since=since, until=until))
         elif "read" in told:
             sensor.alone = None
         elif "error" in told and isinstance(problem := failure(told), UsageError) and sensor.runs == 1:

@@ -254,6 +254,8 @@ def begun(screen: Screen, told: dict[str, Any], interfaces: Sequence[str], obser
     screen.note(screen.say("cli.watch.begun", interfaces=", ".join(told["ready"]), observer=observer))
     if addressed := own(interfaces):
         screen.note(screen.say("cli.watch.own", interfaces=", ".join(addressed)))
+    if not told["judged"]:
+        screen.note(screen.say("cli.watch.unjudged"))
     if told["stamped"]:
         screen.note(screen.say("cli.watch.stamped", interfaces=", ".join(told["stamped"])))
 

@@ -9,7 +9,8 @@ import streamlit as st
 from dashboards import counting, deciding, kit, owing, queries
 from dashboards.access.visitor import lacking
 from dashboards.activities import HEAD, activity_row
-from dashboards.likeness import similar, strip
+from dashboards.keeping import meanwhile
+from dashboards.likeness import looked_back, similar, strip
 from dashboards.packets import ahead, download, packets
 from dashboards.page import Page, begin, text_of
 from records.formats import number
@@ -30,6 +31,8 @@ def show(page: Page) -> None:
     identity = st.query_params.get("id", "")
     found = queries.detail(page.store, identity) if identity else None
     known = ahead(str(found.alert["id"])) if found else []
+    if found:
+        meanwhile(lambda: looked_back(page.store, found))
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
             st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet", "node"}})

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import comparing, counting, inventory, kit, queries, trend
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
+from dashboards.keeping import meanwhile
 from dashboards.linking import STRENGTH
 from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
 from dashboards.reference import deed_words, object_words
@@ -46,6 +47,9 @@ def show(page: Page) -> None:
         several(page, name, found)
         return
     row, whole = found[0], asset_from(found[0])
+    meanwhile(lambda: trend.of(page, row))
+    if "against" not in st.query_params:
+        meanwhile(lambda: comparing.made(page, row, page.span, comparing.ALONE))
     risky, alerts = inventory.open_alerts(page.store, row)
     talks = inventory.talks(page.store, row, page.span)
     headline(page, whole, risky, alerts, talks)

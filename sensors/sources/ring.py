@@ -19,7 +19,7 @@ from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.cards import CARD
-from sensors.sources.links import Links, index_now
+from sensors.sources.links import Links, index_now, kind_now
 from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_of, put_there, reserve
 from sensors.sources.stepping import Stepping
 
@@ -129,6 +129,7 @@ class Rings:
         self._stamped: set[int] = set()  # whose card gave times before the interface was gone
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
         self._deaf: set[int] = set()  # whose interface was found gone since that was asked last
+        self._altered: dict[int, int | None] = {}  # whose interface has come back as one of this kind, which is not that by which its packets are told
         self.interfaces: tuple[Interface, ...] = ()
         self.rings: list[Ring | None] = [None] * len(names)
         self.rings = [self._ring(number) for number in range(len(names))]
@@ -235,10 +236,13 @@ class Rings:
 
     def _is_other(self, number: int, index: int) -> bool:
         ring = self.rings[number]
-        return index != 0 if ring is None else not ring.holds(index)
+        return self._may_return(number, index) if ring is None else not ring.holds(index)
+
+    def _may_return(self, number: int, index: int) -> bool:
+        return index != 0 and (number not in self._altered or self._altered[number] != kind_now(self.names[number]))
 
     def look(self) -> list[dict[str, object]]:
-        """Which interfaces are "gone" or "back", down or up, since the last look. What comes again is listened to as before."""
+        """Which interfaces are "gone" or "back", or "altered", down or up, since the last look. What comes again is listened to as before."""
         said = self.doubt() + (self._stepping.look() if self._stepping else [])
         for number, name in enumerate(self.names):
             ring, index = self.rings[number], index_now(name)
@@ -249,11 +253,15 @@ class Rings:
                     continue
                 self._lose(number, ring)
                 said.append({"gone": name})
-            if self.rings[number] is None and index:
+            if self.rings[number] is None and self._may_return(number, index):
                 try:
                     self.rings[number] = self._ring(number)
-                except (InputError, UsageError):  # not ready yet, or of another kind now: the next look may find it so
+                except (InputError, UsageError) as error:  # else not ready yet: the next look may find it so
+                    if error.key == "live.linktype":
+                        self._altered[number] = kind_now(name)
+                        said.append({"altered": name})
                     continue
+                self._altered.pop(number, None)
                 said.append({"back": name})
                 if number in self._stamped and name not in self.stamped():
                     said.append({"unset": name})
