@@ -6,13 +6,16 @@ import json
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from detectors.baseline.joining import Halves, Joining
 from detectors.baseline.learned import Learned
 from detectors.baseline.numbering import numbered
 from detectors.baseline.places import Place
-from detectors.baseline.words import Halves, Held, Word, Words
+from detectors.baseline.signs import VALUES
+from detectors.baseline.words import Held, Word
 from detectors.methods.value import Value
 from records.formats import SECOND
 from records.model import Batch
@@ -22,6 +25,8 @@ from tests.knowing import batch, point
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detectors.baseline.joining import Joined
+    from detectors.noticing import Row
     from records.model import Finding
 
 FIRST = 200
@@ -98,28 +103,36 @@ def test_what_finds_no_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.shed["values"] > 0
 
 
+def shown(joined: Joined) -> list[Row]:
+    """Its rows, and in what the points are, which are judged."""
+    every = np.arange(len(joined.levels))
+    rows, ids = joined.told(every), joined.ids(every).to_pylist()
+    assert [(row["id"], row["event.start"], row["event.end"]) for row in rows] == list(zip(ids, joined.start.tolist(), joined.end.tolist(), strict=True))
+    return [row | dict(zip(VALUES, values, strict=True)) for row, values in zip(rows, joined.values.T.tolist(), strict=True)]
+
+
 @pytest.mark.parametrize("cut", [1, 7, 40])
 def test_late_and_broken_halves_are_joined_alike_however_they_are_cut(cut: int) -> None:
     word = Word("float", True)
-    words = Words({PLACE: word})
+    joining = Joining({}, {PLACE: word})
     stated = registers("float", True, ((minute, usual("float", minute)) for minute in range(40)))
     stated[31] |= dict.fromkeys(("ot.point.min", "ot.point.max", "ot.point.first", "ot.point.last"), 0.5)  # no half of anything
     order = [*range(10), *reversed(range(10, 16)), *range(16, len(stated))]  # some come late
     points: Any = batch((), stated).points.take(pa.array(order))
-    whole: Any = words.join(points, Halves()).points
+    whole = shown(joining.join(points, Halves()))
     halves = Halves()
-    parts: list[pa.Table] = []
+    parts: list[Row] = []
     for at in range(0, points.num_rows, cut):
         halves = Halves(json.loads(json.dumps(halves.state())))
-        parts.append(words.join(points.slice(at, cut), halves).points)
-    assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
+        parts += shown(joining.join(points.slice(at, cut), halves))
+    assert parts == whole
     held = Held()
     told: list[float] = []
     for row in points.to_pylist():
         half = int(row["ot.object.first"] != FIRST)
         made = held.add("", PLACE, True, half, int(row["event.start"].timestamp()) * SECOND, row["ot.point.last"])
         told += [value for value in [word.value(*made[1:])] if value is not None] if made else []
-    assert whole["ot.point.last"].to_pylist() == told
+    assert [row["ot.point.last"] for row in whole] == told
     assert len(told) > 30
 
 

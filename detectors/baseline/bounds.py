@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from detectors.baseline.levels import KNOWN
-from detectors.baseline.places import place_of
 from detectors.baseline.signs import side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy.typing as npt
+    from collections.abc import Mapping
 
     from detectors.baseline.levels import Level
     from detectors.baseline.places import Place
 
-MOST: Final = 65_536  # kinds of rows that were looked up
 JUMP: Final = 3.0  # times the most that it ever moved in a minute, and half of its range
 INFINITE: Final = float("inf")
 
@@ -43,17 +39,7 @@ class Bounds:
     def __init__(self, known: Mapping[Place, Level]) -> None:
         self.numbers: dict[Place | None, int] = {place: number for number, place in enumerate(known)}
         self._rows = [*(_bound(place, level) for place, level in known.items()), UNKNOWN]
-        self.columns: Any = np.array(self._rows, float).T
-        self._kinds: dict[tuple[Any, ...], int] = {}  # every batch has the same ones
-
-    def of_kinds(self, kinds: Sequence[tuple[Any, ...]]) -> npt.NDArray[np.int64]:
-        """The numbers of points by the columns of WHERE and their observer."""
-        found = [*map(self._kinds.get, kinds)]
-        for at in [at for at, number in enumerate(found) if number is None]:
-            if len(self._kinds) >= MOST:
-                self._kinds.clear()
-            found[at] = self._kinds[kinds[at]] = self.numbers.get(place_of(*kinds[at][:-1]), -1)
-        return np.array(found, np.int64)
+        self.columns: Any = np.array(self._rows, float).T.copy()
 
     def of(self, place: Place) -> Bound:
         """Those of this point."""

@@ -22,11 +22,12 @@ from detectors.baseline.places import among_all
 from records.formats import MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from detectors.baseline.follows import Follow, Pair
+    from detectors.baseline.joining import Joined
     from detectors.baseline.levels import Level
     from detectors.baseline.places import Place
 
@@ -62,9 +63,9 @@ class Slow(NamedTuple):
 
 @dataclass(slots=True)
 class Course:
-    """What one observer sees, by the number of a point: the rows of the block that is not over (number, middle, last value, id, begin, end), sums above and
-    below, the range by now; set points and the block in which each was changed, by device the last one; how long each pair is astray;
-    the greatest and the least median of the day, where beyond that range.
+    """What one observer sees, by the number of a point: the rows of the block that is not over (number, middle, last value, begin, end, and their ids, of
+    Arrow, part by part), sums above and below, the range by now; set points and the block in which each was changed, by device the last one; how long each
+    pair is astray; the greatest and the least median of the day, where beyond that range.
     """
 
     block: int
@@ -78,7 +79,8 @@ class Course:
     astray: Any
     peak: Any
     trough: Any
-    rows: list[list[Any]] = field(default_factory=lambda: [[] for _ in range(6)])
+    rows: list[list[Any]] = field(default_factory=lambda: [[] for _ in range(5)])
+    ids: list[Any] = field(default_factory=list[Any])
 
     ARRAYS = ("above", "below", "least", "most", "changed", "value", "since", "astray", "peak", "trough")
 
@@ -120,29 +122,28 @@ class Courses:
         self.reach = {place: _reach(known[setpoint]) for setpoint, place in follows if {setpoint, place} <= known.keys()}
         self._by: dict[str, Course] = {}
 
-    def judge(self, points: pa.Table, levels: Numbers, observers: Mapping[str, Numbers]) -> Iterator[Slow]:
-        """What the blocks tell that are over with these points; `levels`: the number of each among all that are known; by observer its rows."""
-        table: Any = points
-        which = self.chart.of[levels]
+    def judge(self, points: Joined) -> Iterator[Slow]:
+        """What the blocks tell that are over with these points."""
+        which = self.chart.of[points.levels]
         if (which < 0).all():
             return
-        blocks = table["event.start"].cast(pa.int64()).to_numpy() // (BLOCK * MINUTE)
-        columns = [table[name].to_numpy() for name in ("ot.point.min", "ot.point.max", "ot.point.last")]
-        ids, begins, ends = table["id"].to_numpy(), *(table[name].cast(pa.int64()).to_numpy() for name in ("event.start", "event.end"))
-        rows = (which, (columns[0] + columns[1]) / 2, columns[2], ids, begins, ends)
-        for observer, mine in observers.items():
-            for slow in self._seen(self._course(observer), blocks[mine], [each[mine] for each in rows]):
+        low, high, _, last = points.values
+        rows = which, (low + high) / 2, last, points.start, points.end
+        for observer, mine in points.observers.items():
+            for slow in self._seen(self._course(observer), [each[mine] for each in rows], lambda some, mine=mine: points.ids(mine[some])):
                 yield slow._replace(observer=observer, at=int(mine[slow.at]))
 
     def state(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {observer: [course.block, course.rows, *(getattr(course, name).tolist() for name in Course.ARRAYS)] for observer, course in self._by.items()}
+        rows = {observer: [*course.rows[:3], _all(course.ids).to_pylist(), *course.rows[3:]] for observer, course in self._by.items()}
+        return {observer: [each.block, rows[observer], *(getattr(each, name).tolist() for name in Course.ARRAYS)] for observer, each in self._by.items()}
 
     def revive(self, told: Mapping[str, Any]) -> None:
         """What `state` said. Raises ValueError where it is of other points."""
         for observer, (block, rows, *arrays) in told.items():
             course = self._course(observer)
-            course.block, course.rows = block, rows
+            *before, ids, begins, ends = rows
+            course.block, course.rows, course.ids = block, [*before, begins, ends], [pa.array(ids, pa.string())]
             for name, values in zip(Course.ARRAYS, arrays, strict=False):  # a state from before has less
                 there = getattr(course, name)
                 if len(values) != len(there):
@@ -156,8 +157,9 @@ class Courses:
                 del self._by[next(iter(self._by))]
         return self._by[observer]
 
-    def _seen(self, course: Course, blocks: Numbers, rows: list[Any]) -> Iterator[Slow]:
+    def _seen(self, course: Course, rows: list[Any], ids: Callable[[Numbers], Any]) -> Iterator[Slow]:
         """Rows of one observer; a block is over when a row of a later one comes, and what comes late counts in the one that is open."""
+        blocks = rows[3] // (BLOCK * MINUTE)
         open_now = np.maximum(np.maximum.accumulate(blocks), course.block)
         edges = [0, *(np.flatnonzero(np.diff(open_now)) + 1).tolist(), len(open_now)]
         for first, last in pairwise(edges):
@@ -166,10 +168,12 @@ class Courses:
                 yield from (slow._replace(at=first) for slow in self._over(course))
                 if block // BLOCKS > course.block // BLOCKS:
                     self._day_over(course)
-                course.block, course.rows = block, [[] for _ in course.rows]
+                course.block, course.rows, course.ids = block, [[] for _ in course.rows], []
             some = np.flatnonzero(rows[0][first:last] >= 0) + first
             for kept, column in zip(course.rows, rows, strict=True):
                 kept.extend(column[some].tolist())
+            if len(some):
+                course.ids.append(ids(some))
 
     def _over(self, course: Course) -> Iterator[Slow]:
         """A block is over: where was each point in it?"""
@@ -241,4 +245,9 @@ def _reach(setpoint: Level) -> tuple[float, float]:
 
 def _row(course: Course, at: int) -> tuple[str, int, int]:
     """Identity of the row that tells it, and begin and end of what this observer saw of its point in the block."""
-    return course.rows[3][at], course.rows[4][course.rows[0].index(course.rows[0][at])], course.rows[5][at]
+    numbers, _, _, begins, ends = course.rows
+    return _all(course.ids)[at].as_py(), begins[numbers.index(numbers[at])], ends[at]
+
+
+def _all(ids: Sequence[Any]) -> Any:
+    return pa.concat_arrays(ids) if ids else pa.array([], pa.string())

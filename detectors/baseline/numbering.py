@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 FEW: Final = 64  # rows, as a sensor gives them every second: for so few Arrow's own encoding costs more than it saves
+SORTED: Final = 1024  # rows that are sorted faster than encoded
 LARGEST: Final = 1 << 40  # of a number that stands for several columns, before it is made small again
 
 
@@ -49,7 +50,7 @@ class Encoded:
                 places = [words.setdefault(word, len(words)) for word in column.to_pylist()]
                 self._columns[name] = list(words), np.array(places, np.int64)
             else:
-                encoded = column.combine_chunks().dictionary_encode("encode")
+                encoded = (column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()).dictionary_encode("encode")
                 self._columns[name] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
         return self._columns[name]
 
@@ -68,7 +69,20 @@ def numbered(rows: Any, names: Sequence[str], more: Sequence[str] = ()) -> tuple
             _, codes = np.unique(codes, return_inverse=True)
             size = int(codes.max()) + 1
         codes, size = codes * len(words) + places, size * len(words)
-    _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
-    told = [[words[place] for place in places[firsts].tolist()] for words, places in columns]
+    numbers, firsts = by_code(codes)
+    told = [words * len(firsts) if len(words) == 1 else [*map(words.__getitem__, places[firsts].tolist())] for words, places in columns]
     told += [column.to_pylist() for column in rows.select(list(more)).take(pyarrow.array(firsts)).columns] if more else []
     return numbers, list(zip(*told, strict=True))
+
+
+def by_code(codes: Numbers) -> tuple[Numbers, Numbers]:
+    """The number of each row's code in their order, and the first row of each code. Of many rows the codes are sorted alone, not the rows."""
+    if len(codes) <= SORTED:
+        _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
+        return numbers, firsts
+    encoded = compute.dictionary_encode(pyarrow.array(codes))
+    found = encoded.indices.to_numpy()
+    order = np.argsort(encoded.dictionary.to_numpy())
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[found], np.flatnonzero(np.diff(np.maximum.accumulate(found), prepend=-1))[order]

@@ -8,16 +8,17 @@ time that was learned nobody knows: it is read as signed where it is usual then.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
-
-from detectors.noticing import compute
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from detectors.baseline.levels import Level
     from detectors.baseline.places import Place
+
+    Floats = npt.NDArray[np.float64]
 
 HALF: Final = 32_768
 WHOLE: Final = 65_536
@@ -106,22 +107,17 @@ def side(level: Level | None, place: Place | None) -> int:
     return 1 if 0 <= level.low <= level.high < HALF else -1 if HALF <= level.low <= level.high < WHOLE else 0
 
 
-def meant(rows: Any, sides: Any, least: Any, most: Any) -> Any:
-    """Points with what their values mean; [row] → its side, and between what it may be and be usual."""
-    low, high = rows["ot.point.min"].to_numpy(), rows["ot.point.max"].to_numpy()
+def meant(values: Floats, sides: Floats, least: Floats, most: Floats) -> None:
+    """Makes values, in columns as VALUES has them, what they mean; [row] → its side, and between what it may be and be usual."""
+    low, high = values[:2]
     some = np.flatnonzero(((sides > 0) & (high >= HALF) & (high < WHOLE)) | ((sides < 0) & (low >= 0) & (low < HALF)))
     if not len(some):
-        return rows
-    columns = [compute.cast(rows[name], "float64").to_numpy().copy() for name in VALUES]
-    values = np.array([column[some] for column in columns])
-    values = np.where(sides[some] > 0, np.where(values >= HALF, values - WHOLE, values), np.where(values < HALF, values + WHOLE, values))
-    values[0], values[1] = values.min(0), values.max(0)
-    good = (sides[some] == SURELY) | ((values[0] >= least[some]) & (values[1] <= most[some]))
-    for name, column, told in zip(VALUES, columns, values, strict=True):
-        column[some[good]] = told[good]
-        place = rows.column_names.index(name)
-        rows = rows.set_column(place, rows.schema.field(place), pa.array(column, rows.schema.field(place).type))
-    return rows
+        return
+    there = values[:, some]
+    told = np.where(sides[some] > 0, np.where(there >= HALF, there - WHOLE, there), np.where(there < HALF, there + WHOLE, there))
+    told[0], told[1] = told.min(0), told.max(0)
+    good = (sides[some] == SURELY) | ((told[0] >= least[some]) & (told[1] <= most[some]))
+    values[:, some[good]] = told[:, good]
 
 
 def _shorter(one: float, other: float) -> bool | None:

@@ -11,24 +11,14 @@ from math import isfinite
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-import numpy as np
-import pyarrow as pa
-
-from detectors.baseline.numbering import numbered
-from detectors.baseline.places import WHERE, place_of
-from detectors.baseline.signs import HALF, VALUES
-from detectors.gathering import plain
+from detectors.baseline.signs import HALF
 from records.formats import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
-
     from detectors.baseline.levels import Level
     from detectors.baseline.places import Place
-
-    Numbers = npt.NDArray[np.int64]
 
 MOST: Final = 4096  # numbers, and so many that may be ones; beyond them nothing more is learned, and that is counted
 WIDE: Final = 49_152  # between the lowest and the highest value of a low word …
@@ -39,7 +29,6 @@ LATER: Final = 5  # more that the low word first needs, for the high word first 
 SIZES: Final = (100, 152)  # exponents of a float as on the wire: from 10⁻⁸ to 10⁷
 SIZES_APART: Final = 12  # at most, of one number
 ONWARDS: Final = 16_384  # a whole number moves no further from minute to minute
-TOO_MUCH: Final = 1 << 53  # what is no word
 CARRIES: Final = 2  # times that the high word moved with the low one
 KINDS: Final = ("float", "whole")
 
@@ -70,53 +59,6 @@ class Held:
         told = list(held) if start // MINUTE > held[0] // MINUTE and None not in held[1:] else None
         held[0], held[1 + half] = max(start, held[0]), value
         return told
-
-
-class Halves:
-    """Rows of halves whose minute is not over: of each number the last one of either half, and the one of the latest minute."""
-
-    def __init__(self, rows: Any = None) -> None:
-        self.rows = rows  # a table; rows as plain values where they were saved
-
-    def table(self, schema: pa.Schema) -> Any:
-        """The rows, as columns."""
-        return self.rows if isinstance(self.rows, pa.Table) else pa.Table.from_pylist(self.rows or [], schema=schema)
-
-    def state(self) -> list[dict[str, Any]]:
-        """As JSON has it."""
-        return plain(self.rows) if isinstance(self.rows, pa.Table) else self.rows or []
-
-
-class Joined(NamedTuple):
-    """Points of which the halves are made whole: which of `kinds` (WHERE and the observer) each row is."""
-
-    points: Any
-    numbers: Numbers
-    kinds: list[tuple[Any, ...]]
-
-
-class Readings:
-    """Rows of halves, those of one number after the other in the order in which they came: `number`, `minute`, which half.
-
-    `before`: for each half the place of the one that came last before a row; `over`: does the row show that the minute of both is over?
-    """
-
-    def __init__(self, number: Numbers, minute: Numbers, second: Any) -> None:
-        places = np.arange(len(number))
-        self.number = number
-        first = np.append(True, np.diff(number) != 0)
-        self._begin = np.maximum.accumulate(np.where(first, places, 0))
-        self._ends = np.append(np.flatnonzero(first)[1:], len(number)) - 1
-        self._latest = [np.maximum.accumulate(np.where(second == half, places, -1)) for half in (False, True)]
-        self.before = [np.append(-1, each[:-1]) for each in self._latest]
-        reached = number * (minute.max() + 1) + minute
-        self._top = np.maximum.accumulate(np.where(reached == np.maximum.accumulate(reached), places, 0))
-        self.over = (np.minimum(*self.before) >= self._begin) & (minute > minute[np.append(0, self._top[:-1])])
-
-    def last(self) -> Numbers:
-        """The places of what is to be kept."""
-        kept = np.unique(np.concatenate([each[self._ends] for each in (*self._latest, self._top)]))
-        return kept[kept >= 0]
 
 
 class Trial:
@@ -192,41 +134,6 @@ class Words:
                 self._decide(first, trial, TAGGED if self._together(first) else NEEDED, levels)
         return []
 
-    def join(self, points: Any, halves: Halves) -> Joined:
-        """Points in which what is one number is one row, at the place of the row that shows that its minute is over; the halves are gone."""
-        if not self.known or not points.num_rows:
-            return Joined(points, *numbered(points, (*WHERE, "observer.name")))
-        table = pa.concat_tables([halves.table(points.schema), points])
-        kept = table.num_rows - points.num_rows
-        numbers, kinds = numbered(table, (*WHERE, "observer.name"))
-        places = [place_of(*kind[:-1]) for kind in kinds]
-        firsts = [self.halves.get(place) if place else None for place in places]
-        pairs = dict.fromkeys((kind[-1], first) for kind, first in zip(kinds, firsts, strict=True) if first is not None)
-        pair = {each: number for number, each in enumerate(pairs)}
-        number = np.array([-1 if first is None else pair[kind[-1], first] for kind, first in zip(kinds, firsts, strict=True)], np.int64)[numbers]
-        if (number[kept:] < 0).all():
-            return Joined(points, numbers[kept:], kinds)
-        second = np.array([place != first for place, first in zip(places, firsts, strict=True)], bool)[numbers]
-        order = np.argsort(number, kind="stable")[(number < 0).sum() :]
-        readings = Readings(number[order], table["event.start"].cast(pa.int64()).to_numpy()[order] // MINUTE, second[order])
-        halves.rows = table.take(np.sort(order[readings.last()]))
-        at = np.flatnonzero(readings.over & (order >= kept))
-        words = [self.known[first] for _, first in pairs]
-        which = readings.number[at]
-        values, good = joined(*(table["ot.point.last"].to_numpy()[order[half[at]]] for half in readings.before), *(
-            np.array([getattr(word, name) == wanted for word in words], bool)[which] for name, wanted in (("kind", "float"), ("swapped", True))
-        ))  # fmt: skip
-        at, which, values = at[good], which[good], values[good]
-        made: Any = table.take(order[at - 1])
-        things = np.array([first.thing for _, first in pairs], np.int64)[which]
-        new = {"ot.object.first": things, **dict.fromkeys(VALUES, values)}
-        made = pa.table({name: new.get(name, made[name]) for name in made.column_names}, schema=points.schema)
-        kind = {(each[-1], place): number for number, (each, place) in enumerate(zip(kinds, places, strict=True))}
-        rest = np.flatnonzero(number[kept:] < 0)
-        rows = np.concatenate([rest, np.arange(len(at)) + points.num_rows])[(turns := np.argsort(np.concatenate([rest, order[at] - kept]), kind="stable"))]
-        numbers = np.concatenate([numbers[kept:][rest], np.array([kind.get(each, -1) for each in pairs], np.int64)[which]])[turns]
-        return Joined(pa.concat_tables([points, made]).take(rows), numbers, kinds)
-
     def _together(self, first: Place) -> bool:
         """Has the plant one name for both?"""
         return first in self._tags and self._tags[first] == self._tags.get(beside(first, 1))
@@ -253,16 +160,6 @@ class Words:
             levels.pop(each, None)
         gone = {beside(first, step) for step in (-1, 0, 1)}
         self._trials = {key: each for key, each in self._trials.items() if key[0] not in gone}
-
-
-def joined(first: Any, second: Any, floats: Any, swapped: Any) -> tuple[Any, Any]:
-    """The numbers of these registers, as `Word.value` has each, and where they are some."""
-    sound = np.isfinite(first + second) & (np.rint(first) == first) & (np.rint(second) == second) & (np.abs(first) + np.abs(second) < TOO_MUCH)
-    one, other = (np.where(sound, each, 0.0).astype(np.int64) & 0xFFFF for each in (first, second))
-    whole = np.where(swapped, other << 16 | one, one << 16 | other).astype(np.uint32)
-    with np.errstate(invalid="ignore"):  # some are no numbers
-        values = np.where(floats, whole.view(np.float32).astype(float), whole.view(np.int32).astype(float))
-    return values, sound & np.isfinite(values)
 
 
 def beside(place: Place, step: int) -> Place:

@@ -13,11 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute
 
-from detectors.baseline.numbering import numbered
-from detectors.gathering import plain
+from detectors.baseline.numbering import Encoded, by_code, numbered
+from detectors.gathering import plain, taken
 from detectors.telling import identity
 from records.addresses import is_virtual
 from records.facts import asset_id
@@ -27,12 +25,15 @@ from records.wording import LANGUAGES, say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import numpy.typing as npt
+
     from detectors.discovery import Setup
     from records.model import Batch
 
+    Numbers = npt.NDArray[np.int64]
+
 Row = dict[str, Any]
 Thing = TypeVar("Thing")
-compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 STATE: Final = 1  # of the form of a saved state
 RULE: Final = "address-conflict"
 TECHNIQUE: Final = "T0830"  # Adversary-in-the-Middle
@@ -46,8 +47,7 @@ MOST_OBSERVERS: Final = 64
 MANY: Final = 16  # addresses of one observer that are contested within WITHIN; what is found of further ones folds
 MOST_TOLD: Final = 8  # findings of one address, until nobody has contested it for so long
 COLUMNS: Final = (
-    "id", "event.action", "event.start", "event.end", "network.protocol", "network.vlan.id", "observer.name", "observer.site", "source.ip", "source.mac",
-    "destination.ip", "destination.mac", "source.asset.id", "ot.object.name", "ot.effect", "ot.count", "ot.packet.first",
+    "id", "event.start", "event.end", "network.vlan.id", "observer.name", "observer.site", "source.mac", "source.asset.id", "ot.object.name", "ot.packet.first",
 )  # fmt: skip
 TERMS: Final = {"conflict": 45.0, "turns": 15.0, "own": 15.0, "several": 10.0}
 
@@ -135,19 +135,19 @@ class Addresses:
         rows: Any = batch.activities
         if not rows.num_rows:
             return []
-        claims = compute.fill_null(compute.and_(compute.equal(rows["network.protocol"], "arp"), compute.is_in(rows["event.action"], pa.array(CLAIMS))), False)
-        if not self._known and not compute.any(claims).as_py():
+        claims = _claims(rows)
+        if not self._known and not len(claims):
             return []
         found: list[Finding] = []
-        told = [(row, _key(row, row["ot.object.name"] or "")) for row in plain(rows.select(list(COLUMNS)).filter(claims))]
+        told = [(row, _key(row, row["ot.object.name"] or "")) for row in plain(taken(rows.select(list(COLUMNS)), claims))]
         claimed: dict[str, list[int]] = {}
-        for number, (_, key) in zip(np.flatnonzero(np.asarray(claims)).tolist(), told, strict=True):
+        for number, (_, key) in zip(claims.tolist(), told, strict=True):
             claimed.setdefault(key, []).append(number)
         signs, before = self._signs(rows, claimed), Counter[str]()
         for row, key in told:
             self._hear(key, signs.pop((key, before[key]), ()))
             before[key] += 1
-            found += self._claimed(row)
+            found += self._claimed(row, key)
         for (key, _), heard in signs.items():
             self._hear(key, heard)
         return found
@@ -175,22 +175,23 @@ class Addresses:
         """From which addresses packets came, of those that are known or claimed here, and after how many claims of theirs. `claimed`: by address the numbers
         of the rows in which it is claimed.
         """
-        ends = compute.fill_null(rows["event.end"].cast(pa.int64()), 0).to_numpy()
+        ends = rows["event.end"].to_numpy().view(np.int64)
         signs: dict[tuple[str, int], list[Heard]] = {}
+        height, groups = int(rows.num_rows) + 1, {key: number for number, key in enumerate(claimed)}
+        claims = np.array([number * height + at for key, number in groups.items() for at in claimed[key]], np.int64)
+        firsts = claims.searchsorted(np.arange(len(groups) + 1) * height)
         for side in ("source", "destination"):
             numbers, kinds = numbered(rows, ("observer.name", "network.vlan.id", f"{side}.ip", f"{side}.mac"))
-            last = np.zeros(len(kinds), np.int64)
-            np.maximum.at(last, numbers, ends)
-            for number, (observer, vlan, address, mac) in enumerate(kinds):
-                key = _key({"observer.name": observer, "network.vlan.id": vlan}, address) if address else ""
-                if key in claimed:
-                    places = np.flatnonzero(numbers == number)
-                    before = np.searchsorted(claimed[key], places, "right")
-                    firsts = np.flatnonzero(np.diff(before, prepend=-1))
-                    for count, end in zip(before[firsts].tolist(), np.maximum.reduceat(ends[places], firsts).tolist(), strict=True):
-                        signs.setdefault((key, count), []).append(Heard(mac or "", end))
-                elif key in self._known:
-                    signs.setdefault((key, 0), []).append(Heard(mac or "", int(last[number])))
+            keys = [_joined(observer, vlan, address) if address else "" for observer, vlan, address, _ in kinds]
+            some = np.flatnonzero(np.array([key in claimed or key in self._known for key in keys], bool)[numbers])
+            group = np.array([groups.get(key, len(groups)) for key in keys], np.int64)[numbers[some]]
+            before = claims.searchsorted(group * height + some, "right") - firsts[group]
+            codes = numbers[some] * height + before
+            which, shown = by_code(codes)
+            last = np.zeros(len(shown), np.int64)
+            np.maximum.at(last, which, ends[some])
+            for number, count, end in zip(numbers[some[shown]].tolist(), before[shown].tolist(), last.tolist(), strict=True):
+                signs.setdefault((keys[int(number)], count), []).append(Heard(kinds[number][-1] or "", end))
         return signs
 
     def _hear(self, key: str, signs: Iterable[Heard]) -> None:
@@ -200,17 +201,17 @@ class Addresses:
             if known is not None and (sign := known.macs.get(mac)) is not None:
                 sign.last = max(sign.last, end)
 
-    def _claimed(self, row: Row) -> Iterator[Finding]:
+    def _claimed(self, row: Row, key: str) -> Iterator[Finding]:
         """Somebody says that an address is at its MAC address."""
         address, mac = row["ot.object.name"], row["source.mac"]
         if not address or not mac:
             return
-        known = self._last(self._known, _key(row, address), Known())
+        known = self._last(self._known, key, Known())
         own = self._last(self._own, _key(row, mac), dict[str, int]())
         _last(own, address, 0, MOST_OWN)
         own[address] = max(own[address], row["event.end"])
         claim = Claim(row["id"], row["ot.packet.first"] or 0, row["event.start"], row["source.asset.id"])
-        sign = known.macs.setdefault(mac, Sign(row["event.start"], row["event.end"], claim))
+        sign = known.macs.get(mac) or known.macs.setdefault(mac, Sign(row["event.start"], row["event.end"], claim))
         sign.last, sign.claim = max(sign.last, row["event.end"]), claim
         if len(known.macs) > MOST_MACS:
             del known.macs[min(known.macs, key=lambda each: (each == mac, known.macs[each].last, each))]
@@ -296,9 +297,19 @@ def _folded(finding: Finding, claimant: str | None) -> Finding:
     )
 
 
+def _claims(rows: Any) -> Numbers:
+    """The rows in which an address is claimed."""
+    protocols, places = Encoded.of(rows).column("network.protocol")
+    spoken = np.flatnonzero(places == protocols.index("arp")) if "arp" in protocols else np.zeros(0, np.int64)
+    return spoken[[action in CLAIMS for action in taken(rows.select(["event.action"]), spoken)["event.action"].to_pylist()]]
+
+
 def _key(row: Row, what: str) -> str:
-    vlan = row["network.vlan.id"]
-    return f"{row['observer.name'] or ''}|{'' if vlan is None else vlan}|{what}"
+    return _joined(row["observer.name"], row["network.vlan.id"], what)
+
+
+def _joined(observer: str | None, vlan: int | None, what: str) -> str:
+    return f"{observer or ''}|{'' if vlan is None else vlan}|{what}"
 
 
 def _last(known: dict[str, Thing], key: str, new: Thing, most: int = MOST) -> Thing:

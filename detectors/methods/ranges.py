@@ -123,10 +123,13 @@ def _meant(rows: Any) -> Any:
     """The least and the greatest value as `low` and `high`. A register of 16 bits whose range goes below zero is signed: 65534 is −2."""
     spaces, lowest = rows["ot.object.space"].combine_chunks().dictionary_encode(), compute.fill_null(rows["ot.tag.low"], 0.0).to_numpy()
     registers = np.array([raw(space) for space in spaces.dictionary.to_pylist()] or [False], bool)[spaces.indices.fill_null(-1).to_numpy()]
-    sides = np.where((lowest < 0) & (lowest >= -HALF) & registers, SURELY, 0)
-    rows = meant(rows, sides, lowest, lowest)
-    names = {"ot.point.min": "low", "ot.point.max": "high"}
-    return rows.rename_columns([names.get(name, name) for name in rows.column_names])
+    sides = np.where((lowest < 0) & (lowest >= -HALF) & registers, float(SURELY), 0.0)
+    values = np.array([rows[name].to_numpy() for name in VALUES])
+    meant(values, sides, lowest, lowest)
+    names: list[Any] = [{"ot.point.min": "low", "ot.point.max": "high"}.get(name, name) for name in rows.column_names]
+    for name, column in zip(VALUES, values, strict=True):
+        rows = rows.set_column(place := rows.column_names.index(name), rows.schema.field(place), pa.array(column, pa.float64(), from_pandas=True))
+    return rows.rename_columns(names)
 
 
 def _listed(rows: Any) -> Any:

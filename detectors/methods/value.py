@@ -13,17 +13,17 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
-import pyarrow as pa
 
 from detectors.baseline.bounds import Bounds
 from detectors.baseline.courses import Courses, Slow
 from detectors.baseline.follows import Follow
+from detectors.baseline.joining import Halves, Joining
 from detectors.baseline.lately import Lately
 from detectors.baseline.levels import WRITES, Level, Levels
-from detectors.baseline.numbering import numbered
+from detectors.baseline.numbering import Encoded, numbered
 from detectors.baseline.places import WHERE, Place, among_all, place_of
 from detectors.baseline.signs import meant, written
-from detectors.baseline.words import Halves, Word
+from detectors.baseline.words import Word
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, TAG, Notice, Witness, among, compute, found, witness
 from detectors.phrases import number, thing
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from detectors.baseline.joining import Joined
     from detectors.discovery import Setup
     from detectors.noticing import Row
     from records.model import Batch, Finding
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.int64]
 
 FORM: Final = 1  # of a saved state
-POINT: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", *WHERE, "ot.point.min", "ot.point.max", *TAG)
-NEEDED: Final = (*POINT, "ot.point.first", "ot.point.last")
 CREEPS: Final = 5  # writes one after the other in one direction …
 CREEPING: Final = HOUR  # … in this time
 MOST_STEPS: Final = 20
@@ -130,21 +129,21 @@ class Value:
         self._moved: dict[str, Moved] = {}  # by observer
         self._pauses: list[Pause] = []  # points may come before the reads of their minutes
         self._halves = Halves()
+        self._joining: Joining | None = None
         self._courses: Courses | None = None
         self._bounds: Bounds | None = None
 
     def learn(self, batch: Batch) -> None:
         """What these points were and what was written is normal."""
         self.levels.learn(batch.points, batch.activities)
-        self._moving = self._courses = self._bounds = None
+        self._moving = self._courses = self._bounds = self._joining = None
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of what is written, of points, and of those that stand still, each in the order of the rows."""
         if not self.levels.known:
             return []
         told = list(self._writes(batch.activities)) if batch.activities.num_rows else []
-        joined = self.levels.words.join(batch.points.select(list(NEEDED)), self._halves)
-        told += self._points(*joined) if joined.points.num_rows else []
+        told += self._points(self._joined().join(batch.points, self._halves)) if batch.points.num_rows else []
         return told + (list(self._stands(batch.activities)) if batch.activities.num_rows else [])
 
     def state(self) -> bytes:
@@ -173,17 +172,17 @@ class Value:
             self._lately, self._bounds = Lately(said["told"], said.get("far")), None
             self._written = {key: [Step(value, time, Witness(*row)) for value, time, row in steps] for key, steps in said["written"].items()}
             self._moved = {observer: Moved(np.array(last, np.int64), np.array(still, bool)) for observer, (last, still) in said["moved"].items()}
-            self._pauses, self._moving = [Pause(*each) for each in said["pauses"]], None
-            self._halves = Halves(said.get("halves"))
+            self._pauses, self._moving, self._joining = [Pause(*each) for each in said["pauses"]], None, None
+            self._halves = Halves(said.get("halves", ()))
             self._courses = Courses(self.levels.known, follows)
             self._courses.revive(said.get("courses", {}))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError("not the state of value") from error
 
     def _writes(self, rows: Any) -> Iterator[Finding]:
-        writes = compute.and_(among(rows, "ot.effect", WRITES), compute.is_valid(rows["ot.value"]))
-        if not compute.any(writes).as_py():
+        if WRITES.isdisjoint(Encoded.of(rows).column("ot.effect")[0]):
             return
+        writes = compute.and_(among(rows, "ot.effect", WRITES), compute.is_valid(rows["ot.value"]))
         for row in plain(rows.select([*COLUMNS, "ot.value", *TAG]).filter(writes)):
             place = place_of(*(row[name] for name in WHERE))
             level = self.levels.known.get(place) if place else None
@@ -219,22 +218,17 @@ class Value:
         if outside and len(steps) >= CREEPS and self._news("setpoint-creeps", place, row):
             yield self._finding("setpoint-creeps", row, {"steps": 40.0}, level, value, [step.witness for step in steps], len(steps))
 
-    def _points(self, points: Any, numbers: Numbers, kinds: Sequence[tuple[Any, ...]]) -> list[Finding]:
+    def _points(self, points: Joined) -> list[Finding]:
         """Points that leave their range or jump."""
-        bounds = self._between()
-        levels = bounds.of_kinds(kinds)[numbers]
-        observers = _by_observer(numbers, kinds)
-        least, most, step, sides, usually, at_most = bounds.columns[:, levels]
-        points = meant(points, sides, usually, at_most)
-        low, high = points["ot.point.min"].to_numpy(), points["ot.point.max"].to_numpy()
+        least, most, step, sides, usually, at_most = self._between().columns.take(points.levels, 1)
+        meant(points.values, sides, usually, at_most)
+        low, high = points.values[:2]
         odd = np.flatnonzero((low < least) | (high > most) | (high - low > step))
-        self._move(levels, observers, points)
-        rows = plain(points.select(list(POINT)).take(pa.array(odd))) if len(odd) else []
-        shown: list[tuple[int, Row | Slow]] = [(slow.at, slow) for slow in self._slow().judge(points, levels, observers)]
-        shown += zip(odd.tolist(), rows, strict=True)
-        site = points["observer.site"][0].as_py()
+        self._move(points)
+        shown: list[tuple[int, Row | Slow]] = [(slow.at, slow) for slow in self._slow().judge(points)]
+        shown += zip(odd.tolist(), points.told(odd) if len(odd) else [], strict=True)
         in_order = sorted(shown, key=itemgetter(0))  # a block is over before the row that shows it
-        return [finding for _, each in in_order for finding in (self._drifts(each, site) if isinstance(each, Slow) else self._point(each))]
+        return [finding for _, each in in_order for finding in (self._drifts(each, points.site) if isinstance(each, Slow) else self._point(each))]
 
     def _drifts(self, slow: Slow, site: str | None) -> Iterator[Finding]:
         """What the long run tells."""
@@ -261,12 +255,11 @@ class Value:
         if inside and high - low > self._between().of(place).step and self._news("value-jumps", place, row):
             yield self._finding("value-jumps", row, {"jumps": 25.0}, level, high - low, [_point(row)])
 
-    def _move(self, levels: Numbers, observers: Mapping[str, Numbers], points: Any) -> None:
+    def _move(self, points: Joined) -> None:
         """When each point that always moves did so last, and which stood before."""
         moving = self._always()
-        which = moving.of[levels]
-        minutes = points["event.start"].cast(pa.int64()).to_numpy() // MINUTE
-        for observer, rows in observers.items():
+        which, minutes = moving.of[points.levels], points.start // MINUTE
+        for observer, rows in points.observers.items():
             mine = rows[which[rows] >= 0]
             moved = self._moves(observer)
             order = np.lexsort((minutes[mine], which[mine]))
@@ -286,22 +279,23 @@ class Value:
         numbers, kinds = numbered(rows, ("ot.effect", "event.outcome", "source.ip", "destination.ip", "observer.name"))
         devices = [_read(kind) for kind in kinds]
         known = np.array([moving.known.get(device, -1) if device else -1 for device in devices], np.int64)
-        read, minutes = known[numbers], rows["event.start"].cast(pa.int64()).to_numpy() // MINUTE
+        minutes, newest = rows["event.start"].to_numpy().view(np.int64) // MINUTE, np.zeros(len(kinds), np.int64)
+        np.maximum.at(newest, numbers, minutes)
         still: dict[tuple[int, str, int], list[int]] = {}  # by row, observer and device
         for observer, moved in self._moved.items():
-            mine = ((known >= 0) & [(kind[-1] or "") == observer for kind in kinds])[numbers]
+            mine = (known >= 0) & np.array([(kind[-1] or "") == observer for kind in kinds])
             latest = np.zeros(len(moving.names), np.int64)
-            np.maximum.at(latest, read[mine], minutes[mine])
+            np.maximum.at(latest, known[mine], newest[mine])
             ones = np.flatnonzero((moved.last > 0) & ~moved.still & (latest[moving.devices] - moved.last > moving.limit))
             moved.still[ones] = True
             open_now = [Pause(observer, number, int(moved.last[number]), 1 << 62) for number in ones.tolist()]
             ended = [each for each in self._pauses if each.observer == observer]
             for pause in (*open_now, *ended):
                 device, due = int(moving.devices[pause.number]), pause.last + int(moving.limit[pause.number]) + 1
-                shows = np.flatnonzero(mine & (read == device) & (minutes >= due) & (minutes < pause.until))
+                shows = np.flatnonzero((mine & (known == device))[numbers] & (minutes >= due) & (minutes < pause.until))
                 if len(shows):
                     still.setdefault((int(shows[0]), observer, device), []).append(pause.number)
-            seen = int(minutes[mine].max()) if mine.any() else 0
+            seen = int(newest[mine].max()) if mine.any() else 0
             self._pauses = [each for each in self._pauses if each.observer != observer or each.until > seen][-MOST:]
         for (at, _, device), ones in sorted(still.items()):
             yield from self._stood(plain(rows.select(list(COLUMNS)).slice(at, 1))[0], moving, device, ones)
@@ -325,6 +319,11 @@ class Value:
         if self._bounds is None:
             self._bounds = Bounds(self.levels.known)
         return self._bounds
+
+    def _joined(self) -> Joining:
+        if self._joining is None:
+            self._joining = Joining(self.levels.known, self.levels.words.known)
+        return self._joining
 
     def _always(self) -> Moving:
         if self._moving is None:
@@ -369,13 +368,6 @@ def _about(place: Place) -> Row:
     """A point as rows have it."""
     about: Row = {"network.protocol": place.protocol, "ot.object.space": place.space}
     return about | ({"ot.object.first": place.thing} if isinstance(place.thing, int) else {"ot.object.name": place.thing})
-
-
-def _by_observer(numbers: Numbers, kinds: Sequence[tuple[Any, ...]]) -> dict[str, Numbers]:
-    """The rows of each observer, the last column of `kinds`, which has any."""
-    names = [kind[-1] or "" for kind in kinds]
-    each = {name: np.flatnonzero(np.array([other == name for other in names])[numbers]) for name in dict.fromkeys(names)}
-    return {name: rows for name, rows in each.items() if len(rows)}
 
 
 def _onwards(steps: Sequence[Step], value: float) -> bool:
