@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute
@@ -19,6 +20,7 @@ from records.model import Batch
 from records.nesting import SECOND
 from records.query import Query
 from records.search import Match
+from records.store.contract import Commit
 from sensors.engine.tables import LATENESS, WINDOW
 
 if TYPE_CHECKING:
@@ -30,7 +32,15 @@ if TYPE_CHECKING:
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 LEAD: Final = 2 * WINDOW  # before that up to which all is stored it begins once more: of a window amid which it begins it sees but a part
 SOON: Final = 2 * SECOND  # by when one that has begun has told what time it is: nothing is lost by that
+US: Final = uuid4().hex  # this process
 TABLES: Final = {"activity": "activities", "point": "points", "coverage": "coverage"}
+
+
+def announce(store: Store, observer: str) -> None:
+    """Keep that one is about to listen for whom nobody ever did: until it judges, what listens holds what comes, and may be killed. Raises StoreError."""
+    if store.state(f"listened-{observer}") is None and store.state(f"announced-{observer}") is None:
+        told = {"until": 0, "began": time.time_ns(), "running": True, "run": "", "by": US}
+        store.write(Commit(state={f"announced-{observer}": json.dumps(told).encode()}))
 
 
 class Absence:
@@ -51,7 +61,7 @@ class Absence:
         if not self._observer:
             return {}
         self._run = run
-        if told := _read(self._store.state(self._name)):
+        if told := _read(self._store.state(self._name)) or self._announced():
             self.again = told["run"] == run
             self._until = self._whole_by(told)
             self._began = told["began"]
@@ -127,6 +137,11 @@ class Absence:
 
     def _kept(self, running: bool) -> dict[str, bytes]:
         return {self._name: json.dumps({"until": self._until, "began": self._began, "running": running, "run": self._run, "owed": self._owed}).encode()}
+
+    def _announced(self) -> dict[str, Any] | None:
+        """What another process was about to do."""
+        told = self._store.state(f"announced-{self._observer}")
+        return _read(told) if told and US.encode() not in told else None
 
     @property
     def _name(self) -> str:

@@ -20,6 +20,7 @@ from balefire.resuming import Resuming
 from balefire.ruling import LOOK_S, Ruling
 from balefire.tally import Tally, input_row
 from balefire.telling import Telling
+from balefire.times import both
 from balefire.waiting import Waiting, earliest, pieces
 from detectors import alerts, forgetting
 from detectors.baseline import versions as baselines
@@ -30,6 +31,7 @@ from detectors.doubting import Doubting, settled
 from detectors.judging import judged
 from detectors.placing import placed, policies
 from detectors.rulebook import versions
+from detectors.rulebook.problems import text
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
 from records.errors import BalefireError, InputError, StoreError
@@ -208,6 +210,13 @@ class Replay:
             self._baseline = learned(self._learned.get).version
         return fresh
 
+    def _tell_unheard(self, sensor: Sensor | Apart) -> None:
+        """What went with what listened, while this went on; what was before this is told by what is stored."""
+        while sensor.unheard:
+            since, until = sensor.unheard.pop(0)
+            if self.plan.resume and until > (sensor.began or 0):
+                self.note(text("cli.watch.unheard", since=both(since), until=both(until)))
+
     def _renewed(self, before: list[Detector], ruling: Ruling) -> list[Detector]:
         """Detectors with the rules that are in force now, which go on where those before stopped."""
         fresh = self._judges(ruling)
@@ -235,6 +244,7 @@ class Replay:
                 judges[history] = self.outbox.asked(resumed)
 
         for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None, meanwhile=begin):
+            self._tell_unheard(sensor)
             changed = (
                 capture.pipe is not None and not waiting.rows() and (ruling.look() | self.outbox.ask(self._known.look, False))
             )  # what waits was judged by those before

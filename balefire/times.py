@@ -20,8 +20,8 @@ def shown(time: int | None, language: str) -> str:
 
 
 def both(time: int) -> Text:
-    """The same in both languages."""
-    return Text(shown(time, "en"), shown(time, "zh"))
+    """The same in both languages, for lines beside which nothing says in which zone times are."""
+    return Text(f"{shown(time, 'en')} UTC", f"{shown(time, 'zh')} UTC")
 
 
 def span(first: int, last: int, language: str) -> str:

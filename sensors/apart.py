@@ -90,7 +90,7 @@ class Apart:
         self.error: BalefireError | None = None
         self.began: int | None = None
         self.now, self.totals, self.peak_kib = 0, Totals(), 0
-        self.dark = 0  # it hears no interface
+        self.dark, self.unheard = 0, list[tuple[int, int]]()  # it hears no interface
         self._assets: tuple[Asset, ...] = ()
         self._process = _ready.pop() if _ready else _started()
         self._tell(Order(replace(capture, digest=""), site, marked))

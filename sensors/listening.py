@@ -29,7 +29,7 @@ from sensors.indexing import Indexing
 from sensors.outlet import HELD, INTERFACES, PACKETS, STATISTICS, Outlet
 from sensors.pcapng import Writer, retold
 from sensors.pipes import OCTETS, widen
-from sensors.recording import Recording, alone
+from sensors.recording import FILLED, Recording, alone
 from sensors.rights import NET_RAW, OPENING, forgo
 from sensors.sources.doors import check_free, check_together, door, leads_elsewhere
 from sensors.sources.interfaces import OURS
@@ -155,7 +155,7 @@ class Listening:
             lost, self._lost = self._lost, self._is_lost()
             self._refused = self._recording.refused
             if not self._lost:
-                say({"unrecorded" if self._refused else "recorded": self._refused})
+                say({"recorded" if not self._refused else "filled" if self._refused == FILLED else "unrecorded": self._refused})
             elif not lost:
                 say({"unfoldered": str(self._folder)})
         if self._recording is not None and self._recording.narrow != self._narrow:

@@ -29,6 +29,7 @@ from sensors.pcapng import dropped_of, packets_of, retold, whole
 from sensors.sources.pcap import SPAN
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
+FILLED: Final = "less is free than has to stay free"
 FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
 LEAST: Final = 2  # full files that others who fill the disk do not push out, beside the one that is written; of files that were cut off, as much in octets
 LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there is no more than so much too old
@@ -221,7 +222,7 @@ class Recording:
             _delete(oldest)
         self.narrow = len(kept) >= LEAST and not self._is_free(self._segment)
         if not self.narrow and not self._is_free(0):
-            raise OSError(ENOSPC, "less is free than has to stay free")
+            raise OSError(ENOSPC, FILLED)
 
     def _is_free(self, octets: int) -> bool:
         """Is there room for so many, and what has to stay free?"""

@@ -97,7 +97,8 @@ class Sensor:
         self._shed = 0
         self._told_time = False  # by the source, as a listener of ours does
         self._ticked = 0  # the latest time that it told
-        self._told_last = 0  # the time that it told last
+        self._told_last = self._told_before = 0  # the time that it told last, and the one before, or that of the last packet
+        self.unheard: list[tuple[int, int]] = []  # from when to when nobody listened, or what was heard is lost
         self.began: int | None = None  # what time it was, or that of a packet, when it first heard of any
         self._set_back = 0  # the minute in which what is open was told last, while it tells what was before; 0 where it does not
 
@@ -239,13 +240,23 @@ class Sensor:
             at = before
             if isinstance(said, Tick):
                 self._told_time, self._streams.pressed = True, said.pressed
-                before, self._told_last = self._told_last, said.time
-                self.ledger.darken(replace(said, absent=max(said.absent, said.time - before)) if said.absent and before else said)
+                self.ledger.darken(self._longer(said))
                 self._pass_time(said.time)
             else:
                 self.ledger.drop(said.interface, said.packets)
         self._packets(at, count)
         return bool(count or source.ticks)
+
+    def _longer(self, said: Tick) -> Tick:
+        """Where nobody listened, or what did was killed with what it held: since the time up to which we were told before, or that of the last packet."""
+        if said.time != self._told_last:
+            self._told_before, self._told_last = self._told_last or int(self._clock.now), said.time
+        if not said.absent:
+            return said
+        absent = max(said.absent, said.time - self._told_before) if self._told_before else said.absent
+        if not self.unheard or self.unheard[-1][1] != said.time:
+            self.unheard.append((said.time - absent, said.time))
+        return replace(said, absent=absent)
 
     def _pass_time(self, now: int) -> None:
         """It is so late, and nothing more comes from before: what waited for that is over. A step that packets would not be believed is not followed."""

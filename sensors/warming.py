@@ -46,18 +46,19 @@ def compile_all() -> None:
 def _shared(tasks: Sequence[tuple[str, int]], stopped: Sequence[int]) -> None:
     """Have processes do these, as many as there are cores, until something is in `stopped`."""
     with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn"), _begin) as pool:
-        left = set[Future[None]]()
+        left, over = set[Future[None]](), False
         try:
             left.update(pool.submit(_compile, task) for task in tasks)
             while left and not stopped:
                 done, left = wait(left, LOOK_S, FIRST_COMPLETED)
                 for each in done:
                     each.result()
+            over = not left
         except BrokenProcessPool as error:
             if not stopped:  # else one was told to end before it could leave that to this one
                 raise InputError("warm.killed") from error
         finally:
-            for process in multiprocessing.active_children() if left else ():  # or it is waited for them, for minutes
+            for process in () if over else multiprocessing.active_children():  # or it is waited for them, for minutes
                 process.kill()
 
 

@@ -44,7 +44,9 @@ def test_the_server_answers_to_names_of_its_own_and_says_where_once_it_does(full
             assert json.loads(process.stdout.readline()) == {"address": f"http://127.0.0.1:{port}", "store": str(full)}
             names = (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", "monitor.plant", "Monitor.Plant:80", "evil.example", f"evil.example:{port}", "")
             assert [asked(port, name, "/") for name in names] == [200] * 5 + [400] * 3
-            assert [asked(port, f"localhost:{port}", path) for path in ("/nosuchpage", "/alert/5a0f", "/a/b", "/x.y", "/situation")] == [303] * 5, "to the first page, which says so"
+            assert [asked(port, f"localhost:{port}", path) for path in ("/nosuchpage", "/alert/5a0f", "/a/b", "/x.y", "/situation")] == [303] * 5, (
+                "to the first page, which says so"
+            )
             assert asked(port, "evil.example", "/_stcore/stream", upgrade=True) in {400, 403}
             assert asked(port, f"localhost:{port}", "/_stcore/stream", upgrade=True) == 101
             compressed(port)

@@ -222,6 +222,37 @@ def test_what_waits_is_not_held_back_by_a_clock_that_was_set_back() -> None:
     assert due([now + 3600 * SECOND], now, until=7) == FOREVER
 
 
+class Lost(Feed):
+    """Packets of one interface, then word of two that what listens is another now, though not for long: what the one before held is gone.
+
+    `told`: whether that one had told what time it was.
+    """
+
+    def __init__(self, packets: Sequence[WirePacket], told: bool) -> None:
+        super().__init__(packets, names=("0", "1"))
+        self.last, self._told, self._over = packets[-1].time, told, False
+
+    def batch(self, memory: Any, start: int, packets: Any) -> int:
+        """See `sensors.source.Source`."""
+        count = super().batch(memory, start, packets)
+        if count:
+            self.ticks = [Tick(count, self.last + SECOND // 2, number) for number in (0, 1) if self._told]
+        else:
+            self.ticks = [Tick(0, self.last + 40 * SECOND, number, absent=3 * SECOND) for number in (0, 1) if not self._over]
+            self._over = True
+        return count
+
+
+@pytest.mark.parametrize(("told", "absent"), [(True, 39.5), (False, 40.0)])
+def test_what_was_held_by_what_was_killed_is_absent_of_every_interface(told: bool, absent: float) -> None:
+    """Also of one that brought no packet; since the time that was told last, or else since the last packet."""
+    source, sensor = Lost(Talk().open().packets, told), OneThread("lost")
+    rows = [row for part in sensor.listen(source, lambda: True) for row in part.coverage.to_pylist()]
+    assert sorted((row["interface"], row["absent"]) for row in rows if row["absent"]) == [("0", absent), ("1", absent)]
+    end = source.last + 40 * SECOND
+    assert sensor.unheard == [(end - int(absent * SECOND), end)]
+
+
 def last_command(after: Sequence[float]) -> list[tuple[str, list[str]]]:
     """Outcome and anomalies of a command without an answer, as it is told by a listener that ended so long after it (seconds)."""
     talk = Talk().open().ask(mbap(1, write(3, 7)), mbap(1, write(3, 7)))

@@ -238,14 +238,15 @@ def test_what_was_held_before_anybody_judged_is_told_as_missing(tmp_path: Path) 
             told.until(b"Listening")
             began = time.monotonic()
             time.sleep(2)
-            kill(process, "sensor")
-            told.until(b"Listening", b"The sensor ended")
+            for _ in range(2):
+                kill(process, "sensor")
+                told.until(b"Listening", b"The sensor ended")
             seconds = time.monotonic() - began
             go.touch()
             end = time.monotonic() + 10
             while not (found := absences(heard)) and time.monotonic() < end:
                 time.sleep(0.05)
-    assert found[0] >= seconds
+    assert found[0] >= seconds, "what the second one held is lost, too"
 
 
 def absences(file: Path) -> list[float]:
@@ -262,7 +263,7 @@ def test_a_store_that_is_away_keeps_nothing_from_being_recorded(tmp_path: Path) 
         more = ("--record", str(tmp_path / "recorded"), "--store", "http://127.0.0.1:9")
         with started(wire.run("-m", "balefire", "serve", "in0", "--observer", "test", "--port", "8596", *more), INTERPRETED) as process:
             told = Told(process)
-            told.until(b"Listening on in0")
+            told.until(b"Nothing is judged yet", b"Listening on in0")
             assert b"The store is away" not in told.text, "what is recorded waits for nobody who judges"
             wire.send(file)
             told.until(b"The store is away")

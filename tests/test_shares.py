@@ -24,7 +24,7 @@ from sensors.sources.ring import USER, Rings
 from sensors.sources.shares import PART, join
 from tests.require import need
 from tests.test_recording import FACE, blocks, head
-from tests.test_watch import DEMO, INTERPRETED, rights, said
+from tests.test_watch import DEMO, INTERPRETED, heard, rights, said
 from tests.veth import started, wires
 
 if TYPE_CHECKING:
@@ -183,19 +183,29 @@ def test_an_interface_that_vanishes_and_returns_is_shared_again(tmp_path: Path) 
     with wires() as wire, file.open("wb") as out, started(listening(wire, "--processes", "2"), INTERPRETED, out) as process:
         said(process, "ready")
         wire.send(DEMO)
-        wire.alter()  # at once: what lies in its rings is read all the same
-        assert b"gone" in said(process, "altered", "in0")
-        reading = readers(process)
-        time.sleep(1.2)
-        assert readers(process) == reading, "who reads is not disturbed by what cannot be read"
-        wire.vanish()
+        began = time.monotonic()
+        began = time.monotonic()
+        with wire.altered():  # at once: what lies in its rings is read all the same
+            assert b"gone" in said(process, "altered", "in0")
+            reading = readers(process)
+            wire.set("down")
+            said(process, "down", "in0")
+            wire.set("up")
+            time.sleep(1.2)
+            assert readers(process) == reading, "who reads is not disturbed by what cannot be read"
         wire.appear()
-        assert b"altered" not in said(process, "back", "in0")
+        more = said(process, "back", "in0")
+        assert b"altered" not in more
+        assert b'"up"' not in more, "nobody listens to it, whether it is up or not"
+        seconds = time.monotonic() - began
+        seconds = time.monotonic() - began
         wire.flicker()
         assert b"gone" in said(process, "back", "in0")
         assert len(readers(process)) == 2
         wire.send(DEMO)
         packets, counted = told(process, file)
     assert counted == {"packets": 2 * 2692, "dropped": 0}
+    (dark,) = heard(file)[1]
+    assert seconds < dark < seconds + 6, "that, and for as long as the flicker was not found"
     assert len(packets) == 2 * 2692
     assert packets == sorted(packets, key=lambda packet: packet.time)

@@ -198,6 +198,7 @@ def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tm
         status, summary, rest = ended(process)
     assert status == 0, rest
     assert summary["packets"] == 2 * len(talk.packets) + len(many.packets)
+    assert sum(row["dark"] or 0 for row in stored(tmp_path / "live", "coverage")) > 1, "also while nobody had found it gone"
 
 
 def test_an_interface_that_is_down_or_has_no_link_is_said_and_counted(tmp_path: Path) -> None:
@@ -215,16 +216,24 @@ def test_an_interface_that_is_down_or_has_no_link_is_said_and_counted(tmp_path: 
         wire.send(capture)
         process.terminate()
         process.communicate(timeout=60)
-    (found,) = find([str(file)])
-    source, ticks, packets = open_capture(found), list[Any](), 0
-    memory, rows = np.zeros(1 << 20, np.uint8), table(1 << 12, PACKET)
-    while count := source.batch(memory, 0, rows):
-        ticks, packets = ticks + source.ticks, packets + count
-    source.close()
-    dark = [sum(tick.dark for tick in ticks if tick.interface == number) / 1e9 for number in (0, 1)]
+    packets, dark = heard(file)
     assert packets == 2 * len(talk.packets), "what comes once it is up again is heard"
     assert 0.5 < dark[0] < 3
     assert 0.5 < dark[1] < 4
+
+
+def heard(file: Path) -> tuple[int, list[float]]:
+    """How many packets a listener told, and of each interface for how long none could come (seconds)."""
+    (found,) = find([str(file)])
+    source, packets = open_capture(found), 0
+    memory, rows = np.zeros(1 << 20, np.uint8), table(1 << 12, PACKET)
+    dark: dict[int, float] = {}
+    while count := source.batch(memory, 0, rows):
+        packets += count
+        for tick in source.ticks:
+            dark[tick.interface] = dark.get(tick.interface, 0.0) + tick.dark / 1e9
+    source.close()
+    return packets, [dark[number] for number in sorted(dark)]
 
 
 def test_it_never_sends(tmp_path: Path) -> None:

@@ -93,11 +93,24 @@ class Wires:
         self.vanish(number)
         self.appear(number, "index", told.stdout.split(":")[0])
 
-    def alter(self, number: int = 0) -> None:
-        """It is gone, and another of its name is there, a tunnel of bare IP."""
+    @contextmanager
+    def altered(self, number: int = 0) -> Generator[None]:
+        """It is gone, and as long as the block runs another of its name is there, a tunnel of bare IP."""
+        need("netns", Path("/dev/net/tun").exists(), "making a tunnel needs /dev/net/tun")
         self.vanish(number)
-        _ip("-n", self.here, "tuntap", "add", f"in{number}", "mode", "tun")
-        self.set("up", number=number)
+        hold = """
+            import fcntl, struct, sys
+            with open("/dev/net/tun", "r+b", buffering=0) as held:  # it has a link as long as somebody holds it
+                fcntl.ioctl(held, 0x400454CA, struct.pack("16sH22x", sys.argv[1].encode(), 0x1001))
+                print(flush=True)
+                sys.stdin.read()
+        """
+        command = ("ip", "netns", "exec", self.here, sys.executable, "-c", textwrap.dedent(hold), f"in{number}")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"\n"
+            self.set("up", number=number)
+            yield
 
     def appear(self, number: int = 0, *how: str) -> None:
         """It is there."""

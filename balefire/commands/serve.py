@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 FIRST_S, LONGEST_S = 1.0, 60.0  # how long one waits for its next start: twice as long each time, until it has run well for LONGEST_S
 LOOK_S: Final = 0.2
 END_S: Final = 660.0  # a sensor waits so long for a store that is away
+SLOW_S: Final = 2.0  # after which it is said for what its end waits
 OFTEN: Final = ("--every", "60")  # seconds between two looks at what is to be sent
 USAGE: Final = 2  # the exit status of what no further start would mend …
 CUT: Final = 3  # … where not all was judged that was heard …
@@ -131,7 +132,7 @@ class Job:
     `door` is open to it, and it alone keeps the right to packets: what it says is read here, and where another had its place it is told since when nobody had,
     if that `misses` anything: files in a folder wait. `alone`: since when, by the clock, nobody at all has read what is heard, which goes with who holds it; 0
     where nothing is heard yet, None once somebody has read: who judges knows then what it has. `missing`: since when, by the clock, nothing is judged of what
-    comes, for another had its place; 0 where none had. `kept`: rights of the others that this keeps. `spare`: whatever
+    comes, for another had its place; 0 where none had, or once somebody reads this one. `kept`: rights of the others that this keeps. `spare`: whatever
     keeps it from starting, its port that is taken or accounts that cannot be read, is said, and the others go on. `hushed`: standard output is for what is told
     of the plant alone.
     """
@@ -158,7 +159,7 @@ class Job:
         self.runs += 1
         self.since = now
         listens = self.door is not None
-        self.missing = (self.alone or self.seen) if listens and self.misses else 0
+        self.missing = (self.missing or self.alone or self.seen) if listens and self.misses else 0
         late = ("--since", str(self.missing)) if self.missing else ()
         self.process = subprocess.Popen(  # noqa: S603 - this very Python
             (*self.command, *late, *self.places),
@@ -258,13 +259,8 @@ class Supervisor:
             if sensor.alone == 0:
                 sensor.alone = time.time_ns()
             self._ready(told)
-            if sensor.missing:
-                from balefire.times import shown
-
-                since, until = (shown(each, self._screen.language) for each in (sensor.missing, time.time_ns()))
-                self._screen.note(self._screen.say("cli.serve.missing", since=since, until=until))
         elif "read" in told:
-            sensor.alone = None
+            sensor.alone, sensor.missing = None, 0
         elif "error" in told and isinstance(problem := failure(told), UsageError) and sensor.runs == 1:
             self._screen.fail(problem)
             self._stopped = True
@@ -280,7 +276,16 @@ class Supervisor:
         self._hurried |= self._screen.status == USAGE
         self._listen(LOOK_S)  # who was killed a moment before is seen to be gone
         self._have_judged(sensor, judge)
-        self._close([sensor], end, lambda: self._have_judged(sensor, judge))
+        slow = time.monotonic() + SLOW_S
+
+        def meanwhile() -> None:
+            nonlocal slow
+            self._have_judged(sensor, judge)
+            if time.monotonic() > slow:
+                slow = end + END_S
+                self._screen.note(self._screen.say("cli.serve.ending"))
+
+        self._close([sensor], end, meanwhile)
         self._listen_out()
         status = self._close(self._jobs[1:], end)[0]
         if status == -signal.SIGKILL:

@@ -20,7 +20,7 @@ import platformdirs
 from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
 from records import scratch
-from records.errors import InputError, UsageError
+from records.errors import InputError, StoreError, UsageError
 from records.homes import expanded
 from records.wording import say
 from sensors.faces import own
@@ -39,7 +39,7 @@ END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "read", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {
     "capture.missing", "live.filter", "live.host", "live.libpcap", "live.missing", "live.mixed", "live.no_folder", "live.place", "live.record",
-    "live.recorded", "live.scapy", "live.unfiltered", "live.unshared",
+    "live.recorded", "live.scapy", "live.twice", "live.unfiltered", "live.unshared",
 }  # fmt: skip
 
 
@@ -123,12 +123,15 @@ def check_places(places: Sequence[str], portable: bool, processes: int, **how: A
         return
     from sensors.sources.packetsocket import index_of
 
-    for place in places:
+    known: dict[int, str] = {}
+    for place in dict.fromkeys(places):
         if not leads_elsewhere(place):
             try:
-                index_of(place)
+                first = known.setdefault(index_of(place), place)
             except InputError as error:
                 raise UsageError(error.key, **error.values) from None
+            if first != place:
+                raise UsageError("live.twice", place=place, first=first)
 
 
 def reads_again(places: Iterable[str]) -> bool:
@@ -140,12 +143,15 @@ def _judge(screen: Screen, as_json: bool, door: str, places: Sequence[str], plan
     """Judge and store what a listener hands on that lives on when this is killed; what this had not stored by then comes once more."""
     forgo()
     _confine(screen)
-    from balefire.absence import LEAD, Absence
+    from balefire.absence import LEAD, Absence, announce
     from balefire.awaiting import awaited
+    from records.store import open_store
     from sensors.sources.line import Line, knock
     from sensors.sources.pcap import listen
 
     check(screen, plan["rules"])
+    with suppress(StoreError), closing(open_store(screen.store, write=True)) as store:  # what is wrong with it is said below
+        announce(store, plan["observer"])
     _warm(screen, plan["rules"])
     over = _told_to_end(lambda: None)
     with closing(awaited(screen, over, lambda: knock(door))) as store:

@@ -68,16 +68,16 @@ class Links:
         self._states = [LINKED] * len(names)
         self._asked = time.monotonic_ns()
 
-    def look(self) -> list[dict[str, object]]:
-        """Which went "down", are "unlinked", or are "up" again since the last look."""
+    def look(self, unheard: Collection[int] = ()) -> list[dict[str, object]]:
+        """Which went "down", are "unlinked", or are "up" again since the last look; not of those (numbers) to which nobody listens even then."""
         before, self._states = self._states, [state(name) for name in self._names]
         said: list[dict[str, object]] = []
-        for name, was, now in zip(self._names, before, self._states, strict=True):
+        for number, (name, was, now) in enumerate(zip(self._names, before, self._states, strict=True)):
             if now == DOWN != was:
                 said.append({"down": name})
             elif now == UNLINKED != was:
                 said.append({"unlinked": name})
-            elif now == LINKED and was in (DOWN, UNLINKED):
+            elif now == LINKED and was in (DOWN, UNLINKED) and number not in unheard:
                 said.append({"up": name})
         return said
 

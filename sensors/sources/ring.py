@@ -127,7 +127,7 @@ class Rings:
         self._before = [0] * len(names)  # packets that were taken from those
         self._stepping = Stepping() if fellows is None else None
         self._stamped: set[int] = set()  # whose card gave times before the interface was gone
-        self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
+        self._leaving: dict[int, int] = {}  # whose interface is gone, while something of it is still to be read: how many packets were by the last look
         self._deaf: set[int] = set()  # whose interface was found gone since that was asked last
         self._altered: dict[int, int | None] = {}  # whose interface has come back as one of this kind, which is not that by which its packets are told
         self.interfaces: tuple[Interface, ...] = ()
@@ -225,7 +225,7 @@ class Rings:
 
     def deaf(self) -> set[int]:
         """The numbers of interfaces that nobody listened to for a part of the time since this was asked last: gone, or of a kind that cannot be read."""
-        told, self._deaf = self._deaf | {number for number, ring in enumerate(self.rings) if ring is None}, set()
+        told, self._deaf = self._deaf | self.closed(), set()
         return told
 
     def changed(self) -> bool:
@@ -248,8 +248,9 @@ class Rings:
             ring, index = self.rings[number], index_now(name)
             if ring is not None and not ring.holds(index):
                 self._deaf.add(number)
-                if number not in self._leaving and not self._is_read(number, ring):
-                    self._leaving.add(number)
+                taken = int(self.cursors[number].packets)
+                if self._leaving.get(number) != taken and not self._is_read(number, ring):
+                    self._leaving[number] = taken
                     continue
                 self._lose(number, ring)
                 said.append({"gone": name})
@@ -265,7 +266,11 @@ class Rings:
                 said.append({"back": name})
                 if number in self._stamped and name not in self.stamped():
                     said.append({"unset": name})
-        return said + self.links.look()
+        return said + self.links.look(self.closed())
+
+    def closed(self) -> set[int]:
+        """The numbers of those to which nobody listens now."""
+        return {number for number, ring in enumerate(self.rings) if ring is None}
 
     def doubt(self) -> list[dict[str, object]]:
         """Interfaces whose card has a clock that went wrong, or is right again."""
@@ -292,7 +297,7 @@ class Rings:
         ring.ask()
         cursor = self.cursors[number]
         taken = int(cursor.packets) - self._before[number]
-        self._leaving.discard(number)
+        self._leaving.pop(number, None)
         self._dropped[number] += max(ring.seen - taken, ring.dropped)
         self._before[number] = int(cursor.packets)
         if ring.stamps.how == CARD:

@@ -269,7 +269,8 @@ class Shares:
             if time.monotonic() >= share.due and not self._stopped:
                 self._return(number, share)
         said, self._said = self._said, []
-        return said + self._links.look() + self._stepping.look()
+        closed = set[int].intersection(*(rings.closed() for rings in self._all))
+        return said + self._links.look(closed) + self._stepping.look()
 
     def _return(self, number: int, share: Share) -> None:
         """One that ended again and again begins anew, with what comes from now on."""
