@@ -46,19 +46,25 @@ def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
     return {name: f"{len(part)} {hashlib.sha256(repr(part).encode()).hexdigest()}" for name, part in rows.items()}
 
 
-def test_compiling_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Neither a process nor a complaint; it says that it began, for a pipe too."""
+@pytest.mark.parametrize("killed", [False, True])
+def test_compiling_that_is_stopped_leaves_nothing_behind(killed: bool, tmp_path: Path) -> None:
+    """Neither a process nor a complaint; it says that it began, for a pipe too. Where one of those that compile is killed, that is said, at once."""
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"} | {"XDG_CACHE_HOME": str(tmp_path)}
     command = (sys.executable, "-m", "balefire", "warm")
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
         assert "about two minutes" in process.stderr.readline()
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        while len(children.read_text().split()) < 2:  # what keeps account of what is shared, and one that compiles
+        while len(numbers := children.read_text().split()) < 2:  # what keeps account of what is shared, and one that compiles
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGTERM)  # as `timeout` and a terminal do: those that compile are told, too
+        if killed:
+            os.kill(int(numbers[1]), signal.SIGKILL)
+        else:
+            os.killpg(process.pid, signal.SIGTERM)  # as `timeout` and a terminal do: those that compile are told, too
         out, problems = process.communicate(timeout=60)  # whoever lived on would hold the pipe
-    assert (process.returncode, out, problems) == (-signal.SIGTERM, "", "")
+    assert (process.returncode, out) == (3 if killed else -signal.SIGTERM, "")
+    assert ("ended from outside" in problems) == killed
+    assert killed or not problems
 
 
 def test_compiled_and_interpreted_say_the_same(tmp_path: Path) -> None:
