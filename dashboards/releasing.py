@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
-from dashboards.access.visitor import demand, may
+from dashboards.access.visitor import demand, lacking, may
 from dashboards.deciding import name, person, refusing
 from dashboards.opening import opened
 from dashboards.printouts import kept
@@ -68,7 +68,7 @@ def asking(page: Page, report: str, seal: str = "", allowed: Callable[[], None] 
     elif asked:
         words = page.say("release.asked", by=asked.by, time=page.clock.moment(asked.time))
     else:
-        words = page.say("release.note" if may("release") else "release.may_not")
+        words = lacking("release", page.language) or page.say("release.note")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_releasing"):
         if not released:
             action = "withdraw" if asked else "ask"

@@ -104,7 +104,7 @@ def test_who_may_only_look_cannot_make_one(own: Path, monkeypatch: pytest.Monkey
     page = opened("summaries", own, monkeypatch, lang="en", kind="daily")
     assert not page.selectbox, "no period to choose for what it may not make"
     assert "run" not in [button.key for button in page.button]
-    assert say("dashboard.reports.may_not", "en") in sent(page)
+    assert "Who may: analyst, engineer, administrator." in sent(page)
     assert say("dashboard.reports.nothing", "en") in sent(page)
     assert say("dashboard.reports.none", "en") not in sent(page), "there is nothing to choose for it"
     with pytest.raises(DeniedError):

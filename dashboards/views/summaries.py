@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
-from dashboards.access.visitor import may
+from dashboards.access.visitor import lacking, may
 from dashboards.deciding import plain, refused, refusing
 from dashboards.page import Page, begin, left_out, picked, remember
 from dashboards.printouts import WHICH, earlier, file, kept, make
@@ -64,8 +64,8 @@ def making(page: Page, heads: list[dict[str, Any]]) -> None:
     """Which period of which site, and the button; for whoever may make none, only that. Sites are those that were looked at lately, and those that there
     are reports of.
     """
-    if not may("report"):
-        st.markdown(f":gray[{page.say('reports.may_not')}]")
+    if why := lacking("report", page.language):
+        st.markdown(f":gray[{why}]")
         return
     sites = sorted({*known_sites(page.store, page.whole.until - LOOKED_AT), *(str(row["site"]) for row in heads if row["problem"] is None and row["site"])})
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="making"):
