@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import BoundedSemaphore, Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import streamlit as st
 
-from records.errors import BalefireError
 from records.formats import DAY
 from records.query import Span
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 LONG: Final = 3 * DAY  # from here on the whole days of a time are asked for by themselves: they stay as they are while time goes on
 T = TypeVar("T")
-_OTHERS: Final = ThreadPoolExecutor(2, "meanwhile")
+_FREE: Final = BoundedSemaphore(2)  # threads that may ask meanwhile
 
 
 def kept(store: Store, tables: tuple[str, ...], ask: Callable[..., T], span: Span, *about: object) -> T:
@@ -39,13 +38,17 @@ def _answer(
 
 
 def meanwhile(ask: Callable[[], object]) -> None:
-    """Have this asked by another thread: who asks for the same a moment later waits for that alone. It may ask for nothing but what is kept then."""
-    _OTHERS.submit(_asked, ask)
+    """Have this asked by another thread, where one is free: who asks for the same a moment later waits for that alone. It asks for nothing but what is kept."""
+    if _FREE.acquire(blocking=False):
+        Thread(target=_asked, args=(ask,), name="meanwhile", daemon=True).start()  # where the server ends, nobody waits for it
 
 
 def _asked(ask: Callable[[], object]) -> None:
-    with suppress(BalefireError):  # who asks for it is told
-        ask()
+    try:
+        with suppress(Exception):  # who asks for it is told
+            ask()
+    finally:
+        _FREE.release()
 
 
 def windows(span: Span, step: int = DAY) -> list[Span]:

@@ -55,7 +55,7 @@ app = App(
     middleware=[
         Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False),
         Middleware(Gate),
-        Middleware(Shell, others={"/api", *(route.path for route in ROUTES)}),
+        Middleware(Shell, others={route.path for route in ROUTES}),
         Middleware(Scripts),
     ],
 )

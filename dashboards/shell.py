@@ -49,6 +49,10 @@ class Shell:
             await RedirectResponse(f"{address}?{query}" if query else address, 303)(scope, receive, reply)
         elif scope["type"] != "http" or scope["method"] != "GET" or scope["path"] in self._others or scope["path"].startswith(_OTHERS):
             await self._app(scope, receive, reply)
+        elif (named := scope["path"].rstrip("/")) != scope["path"] and (named in _PATHS or named in self._others):
+            query = scope["query_string"].decode("latin-1")
+            address = f"..{named}"
+            await RedirectResponse(f"{address}?{query}" if query else address, 303)(scope, receive, reply)
         elif scope["path"] not in _PATHS:  # Streamlit would draw the first page and say so in English, or nothing
             query = scope["query_string"].decode("latin-1")
             asked = f"{ELSEWHERE}={quote(scope['path'][1:], safe='')}"

@@ -47,6 +47,7 @@ def test_the_server_answers_to_names_of_its_own_and_says_where_once_it_does(full
             assert [asked(port, f"localhost:{port}", path) for path in ("/nosuchpage", "/alert/5a0f", "/a/b", "/x.y", "/situation")] == [303] * 5, (
                 "to the first page, which says so"
             )
+            assert [asked(port, f"localhost:{port}", path) for path in ("/alerts/?lang=zh", "/health/", "/api")] == [303, 303, 200]
             assert asked(port, "evil.example", "/_stcore/stream", upgrade=True) in {400, 403}
             assert asked(port, f"localhost:{port}", "/_stcore/stream", upgrade=True) == 101
             compressed(port)

@@ -12,7 +12,7 @@ from detectors.baseline import lately
 from detectors.baseline.lately import Lately
 from detectors.baseline.learned import Learned
 from detectors.baseline.places import Place
-from detectors.methods.value import Value
+from detectors.methods.value import Value, floored
 from records.formats import DAY, HOUR, MINUTE
 from tests.knowing import NORMAL, batch, point
 
@@ -82,3 +82,9 @@ def test_peaks_as_high_as_the_first_are_told_once_a_week_and_a_higher_one_at_onc
     rows = peaks([95.0, 95.0, 300.0, 95.0, 95.0, 95.0, 95.0, 95.0, 95.0, 95.0])
     told = [(finding.rule, int(finding.activities[0].split("-")[1]) // 1440) for finding in judged(rows, size)]
     assert told == [("value-outside", 0), ("value-outside", 2), ("value-outside", 9)]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.00056, 0.0004321, 1.0, 12.3456, 999.9, 123_456.0, 7e-12, float("inf")])
+def test_what_is_told_of_the_room_is_never_more_than_there_is(value: float) -> None:
+    """What stays within what a finding calls normal would be none."""
+    assert value * 0.99 <= floored(value) <= value

@@ -99,7 +99,7 @@ async def one(request: Request) -> Response:
 
 
 async def described(_: Request) -> Response:
-    """GET /api/openapi.json."""
+    """GET /api/openapi.json, and /api."""
     return JSONResponse(openapi())
 
 
@@ -137,4 +137,4 @@ def _responses(schema: dict[str, Any], wrong: dict[str, Any], status: str) -> di
     return {"200": {"description": "found", "content": {"application/json": {"schema": schema}}}, status: wrong, "401": wrong, "503": wrong}
 
 
-ROUTES: Final = (Route("/api/openapi.json", described), Route("/api/{name}", listed), Route("/api/{name}/{id:path}", one))
+ROUTES: Final = (Route("/api", described), Route("/api/openapi.json", described), Route("/api/{name}", listed), Route("/api/{name}/{id:path}", one))

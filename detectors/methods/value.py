@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from math import floor, isfinite, log10
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -357,11 +358,19 @@ class Value:
             told: dict[str, object] = {"object": thing(about or row, language), "value": number(value), "low": number(level.low), "high": number(level.high)}
             told |= {"least": number(level.least), "most": number(level.most)}
             told |= {name: thing(each, language) if isinstance(each, dict) else number(each) for name, each in (more or {}).items()}
-            return told | {"count": count, "step": number(level.step), "seen": level.seen, "room": number(round(level.room or 0.0, 3)), "still": level.still}
+            return told | {"count": count, "step": number(level.step), "seen": level.seen, "room": number(floored(level.room or 0.0)), "still": level.still}
 
         what = thing(about or row, "en")
         made = found(self.name, self._files, Notice(rule, row, seen, terms, TECHNIQUES[rule], RESPOND[rule], values, (what,)), _say)
         return replace(made, packets=(), effects=()) if "ot.point.min" in row else made  # what a point was is told by no single packet
+
+
+def floored(value: float) -> float:
+    """To three digits, and never more than it is: what stays within what is told is no finding."""
+    if value <= 0 or not isfinite(value):
+        return value
+    digits = 2 - floor(log10(value))
+    return floor(value * 10.0**digits) / 10.0**digits
 
 
 def _about(place: Place) -> Row:
