@@ -84,6 +84,16 @@ def test_who_has_an_address_of_its_own_is_who_claims() -> None:
     assert worse.key == first.key
 
 
+def test_who_claims_both_ends_is_called_by_neither() -> None:
+    """An address that another one holds is not its own: who is attacked is not told as who attacks."""
+    other = "10.10.1.11"
+    held = [at(NOON, claimed(PUMP, DEVICE)), at(NOON, claimed(other, "02:00:00:00:00:11"))]
+    found = judged(*held, at(NOON + 2, claimed(PUMP, SPARE)), at(NOON + 2, claimed(other, SPARE)), at(NOON + 3, claimed(PUMP, SPARE)))
+    assert len(found) >= 2
+    assert {finding.title.en.partition(" claims ")[0] for finding in found} == {SPARE}
+    assert {finding.source for finding in found} == {None}
+
+
 def test_who_has_had_it_for_long_is_its_holder() -> None:
     """However many addresses it has."""
     rows = [at(NOON + minute, claimed(address, DEVICE)) for minute in range(12) for address in (PUMP, "10.10.1.22")]

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
@@ -50,6 +51,7 @@ from detectors.baseline.places import Place
 from detectors.baseline.rhythms import Rhythm, Rhythms
 from detectors.baseline.words import KINDS, Word, beside
 from detectors.baseline.words import MOST as MOST_WORDS
+from records.addresses import is_mac
 from records.effects import EFFECTS
 from records.errors import UsageError
 
@@ -197,7 +199,7 @@ class _Read:
     def learned(self, root: Any) -> Learned:
         if not isinstance(root, yaml.MappingNode):
             raise self._wrong(root, "baseline")
-        parts = {str(key.value): value for key, value in cast("list[tuple[Any, Any]]", root.value)}
+        parts = self._map(root)
         if not {"baseline", "habits"} <= set(parts) <= set(PARTS) or parts["baseline"].value != str(FORM):
             raise self._wrong(root, "baseline")
         if any(name in parts and not isinstance(parts[name], yaml.SequenceNode) for name in KEYS):
@@ -261,7 +263,8 @@ class _Read:
 
     def _habit(self, node: Any) -> tuple[Key, Habit, Rhythm | None]:
         parts = self._entry(node, "habits")
-        text = {name: self._text(parts[name], name) for name in ("from", "to", "protocol", "does", "access", "space") if name in parts}
+        text = {name: self._text(parts[name], name) for name in ("protocol", "does", "access", "space") if name in parts}
+        text |= {name: self._address(parts[name], name) for name in ("from", "to")}
         self._known(parts["does"])
         key = Key(text["from"], text["to"], text["protocol"], text["does"], self._whole(parts.get("unit"), "unit"), text.get("space"))
         spans = self._spans(parts["objects"]) if "objects" in parts else []
@@ -305,7 +308,7 @@ class _Read:
 
     def _place(self, node: Any, parts: Mapping[str, Any]) -> Place:
         """The point that a line is about."""
-        text = {name: self._text(parts[name], name) for name in ("of", "protocol", "space", "name") if name in parts}
+        text = {name: self._text(parts[name], name) for name in ("protocol", "space", "name") if name in parts} | {"of": self._address(parts["of"], "of")}
         thing = self._whole(parts["object"], "object") if "object" in parts else text.get("name")
         if thing is None:
             raise self._wrong(node, "needed", "object")
@@ -337,7 +340,8 @@ class _Read:
             if name != BEGIN and name not in _ACCESS:
                 raise self._wrong(value, "effect", name)
             before[name] = self._whole(value, name) or 0
-        return Talk(*(self._text(parts[name], name) for name in ("from", "to", "protocol"))), str(parts["does"].value), before
+        source, destination = (self._address(parts[name], name) for name in ("from", "to"))
+        return Talk(source, destination, self._text(parts["protocol"], "protocol")), str(parts["does"].value), before
 
     def _pace(self, node: Any) -> tuple[Talking, Pace]:
         parts = self._entry(node, "paces")
@@ -345,7 +349,7 @@ class _Read:
         what = self._text(parts["what"], "what")
         if what not in WHAT or not least.keys() <= {str(span) for span in SPANS}:
             raise self._wrong(node, "pace", ", ".join(map(str, SPANS)))
-        device, host, protocol = (self._text(parts[name], name) for name in ("of", "to", "protocol"))
+        device, host, protocol = self._address(parts["of"], "of"), self._address(parts["to"], "to"), self._text(parts["protocol"], "protocol")
         return Talking(device, host, protocol, what), Pace(tuple(least.get(str(span), 0) for span in SPANS), self._whole(parts["minutes"], "minutes") or 0)
 
     def _known(self, node: Any) -> None:
@@ -357,6 +361,14 @@ class _Read:
             raise self._wrong(node, "text", name)
         return str(node.value)
 
+    def _address(self, node: Any, name: str) -> str:
+        """As activities have it, or it would be nobody's."""
+        text = self._text(node, name)
+        try:
+            return text.lower() if is_mac(text) else str(ip_address(text))
+        except ValueError:
+            raise self._wrong(node, "address", name) from None
+
     def _list(self, node: Any, name: str) -> list[Any]:
         if not isinstance(node, yaml.SequenceNode):
             raise self._wrong(node, "text", name)
@@ -365,7 +377,12 @@ class _Read:
     def _map(self, node: Any) -> dict[str, Any]:
         if not isinstance(node, yaml.MappingNode):
             raise self._wrong(node, "habit")
-        return {str(key.value): value for key, value in cast("list[tuple[Any, Any]]", node.value)}
+        parts: dict[str, Any] = {}
+        for key, value in cast("list[tuple[Any, Any]]", node.value):
+            if str(key.value) in parts:
+                raise self._wrong(key, "repeated", key.value)
+            parts[str(key.value)] = value
+        return parts
 
     def _whole(self, node: Any, name: str) -> int | None:
         if node is None:

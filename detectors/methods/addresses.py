@@ -242,7 +242,8 @@ class Addresses:
         if set(told) <= set(claimant.told) or known.findings >= MOST_TOLD:
             return
         claimant.told, known.findings = told, known.findings + 1
-        finding = self._finding(row, address, (both[0], known.macs[both[0]].claim), (both[1], claimant.claim), told, others)
+        held, claimed = ((mac, known.macs[mac].claim) for mac in both)
+        finding = self._finding(row, address, held, claimed, told, others, self._own_of(row, both[1], others))
         yield _folded(finding, claimant.claim.asset if len(others) > 1 else None) if many else finding
 
     def _others(self, row: Row, mac: str, address: str) -> list[str]:
@@ -250,8 +251,15 @@ class Addresses:
         own = self._own.get(_key(row, mac), {})
         return sorted(each for each, last in own.items() if each != address and row["event.start"] - last <= WITHIN)
 
-    def _finding(self, row: Row, address: str, held: tuple[str, Claim], claimed: tuple[str, Claim], told: list[str], others: list[str]) -> Finding:
-        words = {language: _words(address, held[0], claimed[0], others, language) for language in LANGUAGES}
+    def _own_of(self, row: Row, mac: str, others: list[str]) -> str | None:
+        """Of the further addresses that this MAC address claims, the one by which its host may be called: nobody else ever claimed it, and there is but one."""
+        known = self._known.get(_key(row, others[0])) if len(others) == 1 else None
+        return others[0] if known is not None and known.macs.keys() == {mac} else None
+
+    def _finding(
+        self, row: Row, address: str, held: tuple[str, Claim], claimed: tuple[str, Claim], told: list[str], others: list[str], own: str | None
+    ) -> Finding:
+        words = {language: _words(address, held[0], claimed[0], others, own, language) for language in LANGUAGES}
 
         def text(key: str) -> Text:
             return Text(**{language: say(f"addresses.{key}", language, **words[language]) for language in LANGUAGES})
@@ -269,7 +277,7 @@ class Addresses:
             terms=tuple(Term(text(f"term.{term}").en, text(f"term.{term}").zh, TERMS[term]) for term in told),
             title=text("title"),
             reason=Text(" ".join(each.en for each in said), "".join(each.zh for each in said)),
-            source=others[0] if len(others) == 1 else None,
+            source=own,
             destination=address,
             effects=("data.exchange",),
             techniques=(TECHNIQUE,),
@@ -320,8 +328,8 @@ def _last(known: dict[str, Thing], key: str, new: Thing, most: int = MOST) -> Th
     return thing
 
 
-def _words(address: str, holder: str, claimant: str, others: list[str], language: str) -> dict[str, str]:
-    who = say("addresses.who", language, address=others[0], mac=claimant) if len(others) == 1 else claimant
+def _words(address: str, holder: str, claimant: str, others: list[str], own: str | None, language: str) -> dict[str, str]:
+    who = say("addresses.who", language, address=own, mac=claimant) if own else claimant
     return {"address": address, "holder": holder, "claimant": claimant, "who": who, "others": say("addresses.comma", language).join(others)}
 
 
