@@ -171,7 +171,7 @@ def test_a_baseline_is_exported_edited_and_imported(tmp_path: Path) -> None:
         ("baseline: 1\nhabits: []\nshed: {habits: many}", 3, "a number"),
         ("baseline: 1\nhabits:\n- {from: [a], to: 10.0.0.2, protocol: modbus, does: value.read}", 3, "`from`"),
         (
-            "baseline: 1\nhabits:\n- {from: 10.0.0.1, to: 10.0.0.2, protocol: m, does: value.read}\n- {from: 10.0.0.1, to: 10.0.0.2, protocol: m, does: value.read}",
+            "baseline: 1\nhabits:\n- {from: 10.0.0.1, to: 10.0.0.2, protocol: m, does: test}\n- {from: 10.0.0.1, to: 10.0.0.2, protocol: m, does: test}",
             4,
             "twice",
         ),
