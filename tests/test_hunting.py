@@ -52,6 +52,14 @@ def test_it_fires_once_on_what_it_is_for_and_explains_itself(rule: str) -> None:
     assert last.destination or rule == "arp-sweep"  # which is about addresses that nobody has
 
 
+@pytest.mark.parametrize("rule", [rule for rule in ATTACKS if rule not in {"acts-newcomer", "acts-unseeing"}])  # by then it has been seen to read
+def test_what_comes_again_days_later_is_told_again(rule: str) -> None:
+    judge = fresh(ATTACKS[rule][0])
+    for day in ("2026-03-02T", "2026-03-05T", "2026-04-04T"):
+        rows = [{name: value.replace("2026-03-02T", day) if isinstance(value, str) else value for name, value in row.items()} for row in ATTACKS[rule][1]()]
+        assert rule in {finding.rule for finding in judge.judge(Batch(activities=activities(*rows)))}, day
+
+
 @pytest.mark.parametrize("rule", ATTACKS)
 def test_without_its_cause_there_is_no_finding(rule: str) -> None:
     """The last row is what each of these completes: the term that weighs most is about it and those before it."""

@@ -46,7 +46,7 @@ TRIED: Final = ("read", "identify", "unknown", "diagnose", "session", "file")
 TECHNIQUES: Final = {"units": ("T0846",), "devices": ("T0846",), "functions": ("T0888", "T0846"), "objects": ("T0861",)}
 OF_THINGS: Final = (
     "observer.name", "source.ip", "source.mac", "destination.ip", "destination.mac", "event.action", "event.outcome", "ot.access", "ot.code", "ot.error",
-    "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first",
+    "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "event.start", "event.end",
 )  # fmt: skip
 EXTRA: Final = ("ot.access", "ot.code", "ot.error", "ot.interval.mean")
 
@@ -65,9 +65,13 @@ class Tried:
     witnesses: list[Witness] = field(default_factory=list[Witness])
     told: int = 0
 
-    def means(self, thing: str) -> bool:
-        """Was it tried for so long that it is meant? Then nothing more is to be learned of it."""
-        return thing in self.things and self.things[thing][1] - self.things[thing][0] > MOMENT
+    def means(self, thing: str, row: Row) -> bool:
+        """Was it tried for so long that it is meant? Then nothing more is to be learned of it. What comes back after a day without it is tried anew."""
+        tried = self.things.get(thing)
+        if tried is None or row["event.start"] - tried[1] > DAY or tried[1] - tried[0] <= MOMENT:
+            return False
+        tried[1] = max(tried[1], row["event.end"])
+        return True
 
     def brief(self, since: int) -> list[list[int]]:
         """What was tried since then, for a moment only."""
@@ -89,23 +93,25 @@ class Scan(Remembering[Tried]):
         if not compute.any(tried).as_py():
             return []
         few = rows.select([*COLUMNS, *EXTRA]).filter(tried)
-        few = few.filter(pa.array([not self._settled(row) for row in few.select(list(OF_THINGS)).to_pylist()], pa.bool_()))
+        few = few.filter(pa.array([not self._settled(row) for row in plain(few.select(list(OF_THINGS)))], pa.bool_()))
         return [finding for row in plain(few) for finding in self._row(row)]
 
     def _revived(self, told: Any) -> Tried:
         return Tried(dict(told["things"]), witnesses(told["witnesses"]), told["told"])
 
     def _settled(self, row: Row) -> bool:
-        return all((known := self._known.get(_key(row, kind))) is not None and known.means(thing) for kind, thing in _things(row))
+        return all((known := self._known.get(_key(row, kind))) is not None and known.means(thing, row) for kind, thing in _things(row))
 
     def _row(self, row: Row) -> Iterator[Finding]:
         for kind, thing in _things(row):
             known = self._known.get(_key(row, kind))
-            if known is not None and known.means(thing):
+            if known is not None and known.means(thing, row):
                 continue
             tried = self._latest(_key(row, kind), Tried, MOST)
             start, last = row["event.start"], row["event.end"]
             seen = tried.things.pop(thing, [start, last, 0, 0, 0])
+            if start - seen[1] > DAY:
+                seen = [start, last, 0, 0, 0]
             refused = str(row["ot.error"] or "").startswith("gateway")
             rapid = (row["ot.interval.mean"] or MOMENT) <= RAPID and row["ot.count"] >= AGAIN
             tried.things[thing] = [min(seen[0], start), max(seen[1], last), seen[2] + (row["ot.count"] or 1), max(seen[3], int(rapid)), int(refused)]

@@ -95,7 +95,7 @@ class Volume(Remembering[Asked]):
             return
         box = self._known.get(key)
         writers = [name.partition("|")[0] for name, time in box.names.items() if abs(row["event.end"] - time) <= FILLING] if box else []
-        if box is None or box.told or len(writers) < FILLED or source in writers:
+        if box is None or row["event.end"] - box.told < DAY or len(writers) < FILLED or source in writers:
             return
         box.told = row["event.end"]
         values: dict[str, object] = {"writer": writers[-1], "count": len(writers), "registers": row["ot.object.last"] - row["ot.object.first"] + 1}
