@@ -126,7 +126,7 @@ def _some(captures: list[str]) -> str:
 def _least(told: Found, named: Mapping[str, tuple[str, str]], shown: Mapping[str, list[str]]) -> Iterator[str]:
     """What hangs on little."""
     one = [technique for technique, by in sorted(told.items()) if len(by) == 1]
-    learned = [technique for technique, by in sorted(told.items()) if len(by) > 1 and {detector for detector, _ in by} <= set(DETECTORS)]
+    learned = [technique for technique, by in sorted(told.items()) if {detector for detector, _ in by} <= set(DETECTORS)]
     unshown = [technique for technique, by in sorted(told.items()) if not any(rule in shown for _, rule in by)]
     yield from ("## What is covered least", "", "These are found, but by little; what is not covered at all stands under the next heading.", "")
     for words, some in (
