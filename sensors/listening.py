@@ -154,8 +154,10 @@ class Listening:
         if self._recording is not None and self._recording.refused != self._refused:
             lost, self._lost = self._lost, self._is_lost()
             self._refused = self._recording.refused
-            if not self._lost:
-                say({"recorded" if not self._refused else "filled" if self._refused == FILLED else "unrecorded": self._refused})
+            if not self._lost and self._refused == FILLED:
+                say({"filled": f"{self._recording.floor >> 20:,}"})
+            elif not self._lost:
+                say({"unrecorded" if self._refused else "recorded": self._refused})
             elif not lost:
                 say({"unfoldered": str(self._folder)})
         if self._recording is not None and self._recording.narrow != self._narrow:
