@@ -33,14 +33,15 @@ from tests.examples import as_many
 DEMO = Path(__file__).parent / "captures" / "demo.pcap"
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+hosts = st.ip_addresses().map(str) | st.binary(min_size=6, max_size=6).map(lambda octets: octets.hex(":"))
 keys = st.builds(
-    Key, names, names, st.sampled_from(["modbus", "s7comm"]), st.sampled_from(["value.read", "value.write"]), st.none() | st.integers(0, 300), st.none() | names
+    Key, hosts, hosts, st.sampled_from(["modbus", "s7comm"]), st.sampled_from(["value.read", "value.write"]), st.none() | st.integers(0, 300), st.none() | names
 )
 
 
 seconds = st.floats(0.001, 1e6).map(lambda value: round(value, 3))
 values = st.floats(allow_nan=False, allow_infinity=False)
-places = st.builds(Place, names, names, st.none() | st.integers(0, 300), st.none() | names, names | st.integers(0, 2**40))
+places = st.builds(Place, hosts, names, st.none() | st.integers(0, 300), st.none() | names, names | st.integers(0, 2**40))
 effects = st.sampled_from(["output.select", "output.operate", "cpu.stop"])
 
 
@@ -83,7 +84,7 @@ def baselines(draw: st.DrawFn) -> Learned:
         for number, (place, kind, swapped) in enumerate(draw(st.lists(st.tuples(places, st.sampled_from(KINDS), st.booleans()), max_size=3)))
     }
     after = st.dictionaries(effects | st.just(BEGIN), st.integers(1, 99), min_size=1, max_size=3)
-    orders = draw(st.dictionaries(st.builds(Talk, names, names, names), st.dictionaries(effects, after, min_size=1, max_size=3), max_size=3))
+    orders = draw(st.dictionaries(st.builds(Talk, hosts, hosts, names), st.dictionaries(effects, after, min_size=1, max_size=3), max_size=3))
     shed = draw(st.tuples(*(st.integers(0, 9) for _ in range(4))))
     return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2], pairs, words), Orders(orders, shed[3]))
 
