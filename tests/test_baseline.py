@@ -21,7 +21,8 @@ from detectors.baseline.learned import DETECTORS, Learned
 from detectors.baseline.levels import Level, Levels
 from detectors.baseline.orders import BEGIN, Orders, Talk
 from detectors.baseline.places import Place
-from detectors.baseline.policy import read, written
+from detectors.baseline.policy import written
+from detectors.baseline.reading import read
 from detectors.baseline.rhythms import Rhythm, Rhythms
 from detectors.baseline.versions import decoded, noted
 from detectors.baseline.words import KINDS, Word
@@ -178,8 +179,8 @@ def test_a_baseline_is_exported_edited_and_imported(tmp_path: Path) -> None:
         ),
         ("baseline: 1\nhabits: []\nvalues: []\nhabits: []", 4, "`habits` stands there twice"),
         ("baseline: 1\nhabits:\n- {from: 10.0.0.1, from: 10.0.0.3, to: 10.0.0.2, protocol: m, does: value.read}", 3, "`from` stands there twice"),
-        ("baseline: 1\nhabits:\n- {from: HMI, to: 10.0.0.2, protocol: m, does: value.read}", 3, "`from` is no IP or MAC address"),
-        ("baseline: 1\nhabits: []\nvalues:\n- {of: 10.0.0.999, protocol: modbus, object: 7, low: 1, high: 2}", 4, "`of` is no IP or MAC address"),
+        ("baseline: 1\nhabits:\n- {from: HMI, to: 10.0.0.2, protocol: m, does: value.read}", 3, "`HMI` is no IP or MAC address"),
+        ("baseline: 1\nhabits: []\nvalues:\n- {of: 10.0.0.999, protocol: modbus, object: 7, low: 1, high: 2}", 4, "`10.0.0.999` is no IP or MAC address"),
         ("baseline: 1\nhabits: [}", 2, "not valid YAML"),
         ("a: &a [x]\nb: *a", 1, "baseline"),
         ("[" * 200_000 + "]" * 200_000, 1, "a map"),

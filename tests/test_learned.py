@@ -12,7 +12,8 @@ import pytest
 from detectors.baseline.learned import DETECTORS, Learned, kept
 from detectors.baseline.levels import Level
 from detectors.baseline.places import place_of
-from detectors.baseline.policy import read, written
+from detectors.baseline.policy import written
+from detectors.baseline.reading import read
 from detectors.baseline.rhythms import MOST_BINS, Sketch
 from detectors.baseline.telling import Names, sentences
 from detectors.discovery import Setup, detectors

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.baseline.learned import Learned
 from detectors.baseline.places import Place
-from detectors.baseline.policy import read, written
+from detectors.baseline.policy import written
+from detectors.baseline.reading import read
 from detectors.baseline.words import Word
 from detectors.methods.value import Value
 from tests.hunted import DEVICE

@@ -104,7 +104,7 @@ def export(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def taken(screen: Screen, file: Path, as_json: bool) -> None:
     """Put a file's baseline in force."""
-    from detectors.baseline.policy import read
+    from detectors.baseline.reading import read
 
     found, store = read(file), _writable(screen)
     try:
@@ -120,7 +120,8 @@ def taken(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def diff(screen: Screen, file: Path, as_json: bool) -> None:
     """Compare a file with what is in force: `-` stands only in the baseline, `+` only in the file. Status 1 where they differ."""
-    from detectors.baseline.policy import read, written
+    from detectors.baseline.policy import written
+    from detectors.baseline.reading import read
 
     _differ(screen, written(_kept(screen)), written(read(file)), as_json)
 

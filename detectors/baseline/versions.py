@@ -7,7 +7,8 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.baseline.policy import LARGEST, written
+from detectors.baseline.policy import written
+from detectors.baseline.reading import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
