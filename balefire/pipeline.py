@@ -212,8 +212,8 @@ class Replay:
 
     def _tell_unheard(self, sensor: Sensor | Apart) -> None:
         """What went with what listened, while this went on; what was before this is told by what is stored."""
-        while sensor.unheard:
-            since, until = sensor.unheard.pop(0)
+        while sensor.unheard.spans:
+            since, until = sensor.unheard.spans.pop(0)
             if self.plan.resume and until > (sensor.began or 0):
                 self.note(text("cli.watch.unheard", since=both(since), until=both(until)))
 

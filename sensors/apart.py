@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 from records.errors import InputError
 from sensors.origin import said
 from sensors.pipes import widen
+from sensors.unheard import Unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -90,7 +91,7 @@ class Apart:
         self.error: BalefireError | None = None
         self.began: int | None = None
         self.now, self.totals, self.peak_kib = 0, Totals(), 0
-        self.dark, self.unheard = 0, list[tuple[int, int]]()  # it hears no interface
+        self.dark, self.unheard = 0, Unheard()  # it hears no interface
         self._assets: tuple[Asset, ...] = ()
         self._process = _ready.pop() if _ready else _started()
         self._tell(Order(replace(capture, digest=""), site, marked))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +44,7 @@ from sensors.protocol import protocols
 from sensors.relay import Relay
 from sensors.release import TRAITS, Handed, Release
 from sensors.source import Tick
+from sensors.unheard import Unheard
 
 if TYPE_CHECKING:
     from collections import deque
@@ -97,8 +97,7 @@ class Sensor:
         self._shed = 0
         self._told_time = False  # by the source, as a listener of ours does
         self._ticked = 0  # the latest time that it told
-        self._told_last = self._told_before = 0  # the time that it told last, and the one before, or that of the last packet
-        self.unheard: list[tuple[int, int]] = []  # from when to when nobody listened, or what was heard is lost
+        self.unheard = Unheard()
         self.began: int | None = None  # what time it was, or that of a packet, when it first heard of any
         self._set_back = 0  # the minute in which what is open was told last, while it tells what was before; 0 where it does not
 
@@ -240,23 +239,12 @@ class Sensor:
             at = before
             if isinstance(said, Tick):
                 self._told_time, self._streams.pressed = True, said.pressed
-                self.ledger.darken(self._longer(said))
+                self.ledger.darken(self.unheard.longer(said, int(self._clock.now)))
                 self._pass_time(said.time)
             else:
                 self.ledger.drop(said.interface, said.packets)
         self._packets(at, count)
         return bool(count or source.ticks)
-
-    def _longer(self, said: Tick) -> Tick:
-        """Where nobody listened, or what did was killed with what it held: since the time up to which we were told before, or that of the last packet."""
-        if said.time != self._told_last:
-            self._told_before, self._told_last = self._told_last or int(self._clock.now), said.time
-        if not said.absent:
-            return said
-        absent = max(said.absent, said.time - self._told_before) if self._told_before else said.absent
-        if not self.unheard or self.unheard[-1][1] != said.time:
-            self.unheard.append((said.time - absent, said.time))
-        return replace(said, absent=absent)
 
     def _pass_time(self, now: int) -> None:
         """It is so late, and nothing more comes from before: what waited for that is over. A step that packets would not be believed is not followed."""

@@ -250,7 +250,7 @@ def test_what_was_held_by_what_was_killed_is_absent_of_every_interface(told: boo
     rows = [row for part in sensor.listen(source, lambda: True) for row in part.coverage.to_pylist()]
     assert sorted((row["interface"], row["absent"]) for row in rows if row["absent"]) == [("0", absent), ("1", absent)]
     end = source.last + 40 * SECOND
-    assert sensor.unheard == [(end - int(absent * SECOND), end)]
+    assert sensor.unheard.spans == [(end - int(absent * SECOND), end)]
 
 
 def last_command(after: Sequence[float]) -> list[tuple[str, list[str]]]:
